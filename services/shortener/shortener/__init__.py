@@ -1,0 +1,1 @@
+"""The URL shortener: links, redirects, clicks."""
