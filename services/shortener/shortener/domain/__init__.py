@@ -1,0 +1,1 @@
+"""The rules of short links, pure: no clock, no network, no database."""
