@@ -1,0 +1,55 @@
+"""Polls a condition until it holds or a deadline passes: tests never sleep for a guessed time."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    probe: Callable[[], Awaitable[T] | T],
+    *,
+    timeout_s: float = 10.0,
+    interval_s: float = 0.02,
+    accept: Callable[[T], object] = bool,
+) -> T:
+    """The first result of `probe` that `accept` takes. AssertionErrors of the probe count as "not yet"."""
+    deadline = time.monotonic() + timeout_s
+    last: object = None
+    while True:
+        try:
+            result = probe()
+            value: T = await result if inspect.isawaitable(result) else result
+            if accept(value):
+                return value
+            last = value
+        except AssertionError as error:
+            last = error
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {timeout_s} s; last seen: {last!r}")
+        await asyncio.sleep(interval_s)
+
+
+def eventually_sync(
+    probe: Callable[[], T],
+    *,
+    timeout_s: float = 10.0,
+    interval_s: float = 0.02,
+    accept: Callable[[T], object] = bool,
+) -> T:
+    """The same for tests that run no event loop, such as those of the make targets."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            value = probe()
+            if accept(value):
+                return value
+            last: object = value
+        except AssertionError as error:
+            last = error
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {timeout_s} s; last seen: {last!r}")
+        time.sleep(interval_s)
