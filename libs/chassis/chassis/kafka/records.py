@@ -1,0 +1,95 @@
+"""What is sent and what is received, with the CloudEvents headers of both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from opentelemetry import trace
+
+TRACEPARENT = "traceparent"
+CONTENT_TYPE = "content-type"
+JSON = b"application/json"
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A record as it was received; `timestamp_ms` is the producer's clock."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int = 0
+    attempts: int = 0
+
+    def header(self, name: str) -> bytes | None:
+        """The last header of that name."""
+        for known, value in reversed(self.headers):
+            if known == name:
+                return value
+        return None
+
+    @property
+    def event_id(self) -> str:
+        """The CloudEvents id, else the place in the log: either names this event for ever."""
+        value = self.header("ce_id")
+        return value.decode() if value else f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def traceparent(self) -> str | None:
+        value = self.header(TRACEPARENT)
+        return value.decode("ascii", "replace") if value else None
+
+
+def cloudevent_headers(
+    *,
+    event_id: str,
+    source: str,
+    event_type: str,
+    time: datetime | None = None,
+    subject: str | None = None,
+    sequence: int | None = None,
+    traceparent: str | None = None,
+) -> list[tuple[str, bytes]]:
+    """Headers of a JSON event in CloudEvents 1.0 binary mode; `sequence` is the aggregate's version."""
+    moment = (time or datetime.now(UTC)).astimezone(UTC)
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_time", moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()),
+        (CONTENT_TYPE, JSON),
+    ]
+    if subject is not None:
+        headers.append(("ce_subject", subject.encode()))
+    if sequence is not None:
+        headers.append(("ce_sequence", str(sequence).encode()))
+    if traceparent is not None:
+        headers.append((TRACEPARENT, traceparent.encode()))
+    return headers
+
+
+def cloudevent_attributes(headers: Headers) -> Mapping[str, str]:
+    """The `ce_` headers by attribute name; empty when the record is no CloudEvent."""
+    return {name[3:]: value.decode("utf-8", "replace") for name, value in headers if name.startswith("ce_")}
+
+
+def current_traceparent() -> str | None:
+    """The current span as a W3C header, or None outside of any trace."""
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
