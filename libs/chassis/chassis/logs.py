@@ -221,4 +221,4 @@ def flush() -> None:
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    return cast("FilteringBoundLogger", structlog.get_logger(logger=name))
+    return cast("FilteringBoundLogger", structlog.get_logger(logger_name=name))
