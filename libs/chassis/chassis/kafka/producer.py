@@ -33,7 +33,6 @@ _CONNECTED = metrics.gauge("kafka_producer_connected", "1 while the producer has
 _RECORD_ERRORS = (
     kafka_errors.MessageSizeTooLargeError,
     kafka_errors.RecordListTooLargeError,
-    kafka_errors.UnknownTopicOrPartitionError,
     kafka_errors.InvalidTopicError,
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.IllegalArgumentError,
@@ -44,6 +43,7 @@ _RECORD_ERRORS = (
 class ProducerLimits:
     send_timeout_s: float = 10.0
     connect_timeout_s: float = 5.0
+    metadata_timeout_s: float = 3.0
     stop_timeout_s: float = 5.0
     discard_timeout_s: float = 2.0
     retry_min_s: float = 0.25
@@ -64,8 +64,9 @@ class SendFailed(Exception):  # noqa: N818 the field's word
 
     SendFailed
     ├── BrokerAway      no broker, or no answer in time: try later
+    ├── TopicUnknown    the cluster has no such topic (yet)
     ├── QueueFull       too many records await their acknowledgement: slow down
-    └── RecordRefused   too large, unknown topic: trying again cannot help
+    └── RecordRefused   too large, not allowed: trying again cannot help
     """
 
 
@@ -73,12 +74,16 @@ class BrokerAway(SendFailed):
     """No broker, or no answer in time."""
 
 
+class TopicUnknown(SendFailed):
+    """No such topic in the cluster's metadata: declared later, or misspelt."""
+
+
 class QueueFull(SendFailed):
     """More records await their acknowledgement than the limits allow."""
 
 
 class RecordRefused(SendFailed):
-    """The broker will never take this record: too large, or no such topic."""
+    """The broker will never take this record: too large, or not allowed."""
 
 
 Result = Ack | SendFailed
@@ -107,19 +112,17 @@ class Producer:
 
     async def stop(self) -> None:
         """Wait for what is in flight, at most `stop_timeout_s`, then leave."""
-        client, self._client = self._client, None
+        if self._client is not None:
+            try:
+                async with asyncio.timeout(self._limits.stop_timeout_s):
+                    await self._client.flush()
+            except TimeoutError:
+                log.warning("kafka.producer_flush_timed_out", records=self._inflight)
+        self._client = None
         self._ready.clear()
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
-        _CONNECTED.set(0)
-        if client is not None:
-            try:
-                async with asyncio.timeout(self._limits.stop_timeout_s):
-                    await client.flush()
-            except TimeoutError:
-                log.warning("kafka.producer_flush_timed_out", records=self._inflight)
-            await self._discard(client)
 
     async def send(self, record: Record) -> Ack:
         """One record to its acknowledgement; raises `SendFailed`."""
@@ -159,25 +162,40 @@ class Producer:
     async def _send_grouped(
         self, client: AIOKafkaProducer, records: Sequence[Record], results: list[Result]
     ) -> None:
-        groups: dict[tuple[str, int], list[int]] = {}
         by_topic: dict[str, list[int]] = {}
         for index, record in enumerate(records):
             by_topic.setdefault(record.topic, []).append(index)
-        for topic, indexes in by_topic.items():
-            try:
-                count = len(await client.partitions_for(topic))
-            except kafka_errors.KafkaError as error:
-                self._fail(client, error, indexes, results)
-                continue
-            lone = random.randrange(count)  # noqa: S311 - spreads records without a key
-            for index in indexes:
-                key = records[index].key
-                partition = lone if key is None else partition_of(key, count)
-                groups.setdefault((topic, partition), []).append(index)
         await asyncio.gather(
             *(
-                self._send_partition(client, topic, partition, indexes, records, results)
-                for (topic, partition), indexes in groups.items()
+                self._send_topic(client, topic, indexes, records, results)
+                for topic, indexes in by_topic.items()
+            )
+        )
+
+    async def _send_topic(
+        self,
+        client: AIOKafkaProducer,
+        topic: str,
+        indexes: list[int],
+        records: Sequence[Record],
+        results: list[Result],
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._limits.metadata_timeout_s):
+                count = len(await client.partitions_for(topic))
+        except (TimeoutError, kafka_errors.KafkaError) as error:
+            for index in indexes:
+                results[index] = TopicUnknown(f"{topic}: {type(error).__name__}")
+            return
+        lone = random.randrange(count)  # noqa: S311 - spreads records without a key
+        groups: dict[int, list[int]] = {}
+        for index in indexes:
+            key = records[index].key
+            groups.setdefault(lone if key is None else partition_of(key, count), []).append(index)
+        await asyncio.gather(
+            *(
+                self._send_partition(client, topic, partition, group, records, results)
+                for partition, group in groups.items()
             )
         )
 
@@ -235,30 +253,29 @@ class Producer:
         self._broken.set()
 
     async def _keep_client(self) -> None:
-        """One client at a time; after a break a pause that grows until an attempt to connect succeeds."""
+        """One client at a time; after each a pause, longer while no attempt to connect succeeds."""
         pause_s = self._limits.retry_min_s
         while True:
             client = self._new_client()
             try:
                 async with asyncio.timeout(self._limits.connect_timeout_s):
                     await client.start()
-            except (kafka_errors.KafkaError, OSError, TimeoutError):
-                await self._discard(client)
-            except asyncio.CancelledError:
-                await self._discard(client)
-                raise
-            else:
                 pause_s = self._limits.retry_min_s
-                self._broken.clear()
-                self._client = client
-                self._ready.set()
-                _CONNECTED.set(1)
-                log.info("kafka.producer_connected")
-                await self._broken.wait()
+                await self._serve(client)
+            except (kafka_errors.KafkaError, OSError, TimeoutError):
+                pause_s = min(pause_s * 2, self._limits.retry_max_s)
+            finally:
                 _CONNECTED.set(0)
                 await self._discard(client)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause_s = min(pause_s * 2, self._limits.retry_max_s)
+
+    async def _serve(self, client: AIOKafkaProducer) -> None:
+        self._broken.clear()
+        self._client = client
+        self._ready.set()
+        _CONNECTED.set(1)
+        log.info("kafka.producer_connected")
+        await self._broken.wait()
 
     def _new_client(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
@@ -276,11 +293,14 @@ class Producer:
 
     async def _discard(self, client: AIOKafkaProducer) -> None:
         """Close without waiting for what cannot be delivered."""
-        client._message_accumulator.fail_all(kafka_errors.KafkaError("client discarded"))  # noqa: SLF001 - no public way
+        abandoned = kafka_errors.KafkaError("client discarded")
+        client._message_accumulator.fail_all(abandoned)  # noqa: SLF001 - stop() alone would wait for ever
         try:
             async with asyncio.timeout(self._limits.discard_timeout_s):
                 await client.stop()
         except (TimeoutError, kafka_errors.KafkaError, OSError):
+            log.info("kafka.producer_cut_off")
+        finally:
             await client.client.close()
 
     def _count(self, records: Sequence[Record], results: list[Result]) -> list[Result]:
