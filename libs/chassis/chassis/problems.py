@@ -16,8 +16,10 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from opentelemetry import trace
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Send
@@ -213,9 +215,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    # Starlette keeps `Exception` for its outermost layer, which answers and raises again, and so closes
-    # the connection. As BaseException it is an ordinary handler, found last; cancellation never gets there.
-    app.add_exception_handler(BaseException, _on_unforeseen)  # type: ignore[arg-type]
+    # As a handler of the app it would go to Starlette's outermost layer, which answers and raises again, and
+    # the server then closes the connection. In a layer of its own it is an answer like any other.
+    app.add_middleware(ExceptionMiddleware, handlers={Exception: _on_unforeseen})
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:
@@ -242,6 +244,7 @@ async def _on_http(_request: Request, error: Exception) -> Response:
 
 
 async def _on_unforeseen(_request: Request, error: Exception) -> Response:
+    trace.get_current_span().record_exception(error)
     _log.error("request.failed", error=type(error).__name__, exc_info=error)
     return response(InternalError())
 

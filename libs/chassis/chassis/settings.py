@@ -35,6 +35,7 @@ class ChassisSettings(BaseSettings):
     http_port: int = Field(default=8000, ge=0, le=65535)
     http_public_fd: int | None = Field(default=None, ge=0)
     http_backlog: int = Field(default=4096, ge=1)
+    http_trusted_proxies: str = ""  # addresses whose X-Forwarded-For is believed, comma-separated
     http_keepalive_s: float = Field(default=75.0, gt=0)
     drain_s: float = Field(default=1.0, ge=0)
     shutdown_timeout_s: float = Field(default=15.0, gt=0)
