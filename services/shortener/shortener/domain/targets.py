@@ -16,7 +16,7 @@ _PORT_MAX: Final = 65535
 _HOST_LENGTH_MAX: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 # A path, query or fragment stays as it was sent, but for non-ASCII and these, which break out of HTML and headers.
-_KEPT: Final = "".join(set(string.punctuation) - set("\"<>`"))
+_KEPT: Final = "".join(set(string.punctuation) - set('"<>`'))
 # The last label of an IPv4 address in any spelling that the WHATWG parser (and inet_aton) takes for a number.
 _NUMERIC_LABEL: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
 _PRIVATE_SUFFIXES: Final = (
