@@ -1,4 +1,4 @@
-"""One role and one database a service, on one server: creates what is missing and sets the passwords, on both runtimes."""
+"""One role and one database a service: creates what is missing and sets the passwords, on both runtimes."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ STATEMENT_TIMEOUT_S = 30.0
 
 
 async def apply(dsn: str, roles: Mapping[str, str], *, password: str | None = None) -> list[str]:
-    """`dsn` is an administrator's, `roles` maps each role to its password; the answer lists what was created."""
+    """`dsn` is an administrator's, `roles` maps a role to its password; the answer lists what was created."""
     conn = await asyncpg.connect(
         dsn,
         password=password,
@@ -52,8 +52,9 @@ async def _run(conn: Any, template: str, *names: str) -> None:
 
 
 def main() -> int:
-    """`databases.py ROLE...`: DATABASE_URL is the administrator's; passwords are files `<role>_database_password` and
-    `postgres_password` in SECRETS_DIR.
+    """`databases.py ROLE...`: DATABASE_URL is the administrator's, passwords are files in SECRETS_DIR.
+
+    The files: `postgres_password`, and `<role>_database_password` for each role.
     """
     secrets = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
     roles = {role: (secrets / f"{role}_database_password").read_text().strip() for role in sys.argv[1:]}

@@ -1,0 +1,152 @@
+"""The make targets on Docker: `runtime VERB [SERVICE=] [N=] [FORMAT=json] [PROFILES=]`."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+from infra.docker import engine, secret_files, stack, views
+from infra.docker.engine import DockerError
+from infra.local import secrets
+
+UP_TIMEOUT_S = 300
+ONE_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+TAIL_LINES = 200
+_JUST_THESE = ("--no-deps", "--no-recreate", "--no-build")
+
+
+def up(service: str) -> int:
+    secrets.ensure()
+    secret_files.write()
+    if service:
+        return _up_one(service)
+    chosen = stack.chosen()
+    counts = stack.replica_counts()
+    scaled = [f"--scale={name}={counts[name]}" for name in chosen if counts.get(name, 1) > 1]
+    print(f"starting {len(chosen)} services: {' '.join(chosen)}", flush=True)
+    waiting = ("--wait", f"--wait-timeout={UP_TIMEOUT_S}")
+    return views.explain(_compose("up", "--detach", "--build", *waiting, *scaled, *chosen))
+
+
+def _up_one(service: str) -> int:
+    if (replica := stack.replica(service)) is not None:
+        return _docker("start", replica.id)
+    # A service that was scaled out and stopped comes back as many as it was.
+    return _start(stack.family(service), service, max(1, stack.replica_counts().get(service, 1)))
+
+
+def _start(names: list[str], service: str, count: int) -> int:
+    waiting = ("--wait", f"--wait-timeout={ONE_TIMEOUT_S}")
+    words = ("up", "--detach", *_JUST_THESE, *waiting, f"--scale={service}={count}", *names)
+    return views.explain(_compose(*words))
+
+
+def stop(service: str) -> int:
+    if not service:
+        return _compose("down", "--remove-orphans")
+    if (replica := stack.replica(service)) is not None:
+        return _docker("stop", f"--time={STOP_TIMEOUT_S}", replica.id)
+    # Replicas first: whoever connects while they drain is still answered.
+    return max(_compose("stop", name) for name in reversed(stack.family(service)))
+
+
+def clean(service: str) -> int:
+    if service:
+        raise DockerError("clean removes all data, not that of one service", "make clean RUNTIME=docker")
+    status = _compose("down", "--volumes", "--remove-orphans")
+    if status == 0:
+        shutil.rmtree(secret_files.FOLDER.parent, ignore_errors=True)
+    return status
+
+
+def scale(service: str) -> int:
+    wanted = os.environ.get("N", "")
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= stack.REPLICAS_MAX:
+        raise DockerError(
+            f"N={wanted or '?'} is not a number from 1 to {stack.REPLICAS_MAX}",
+            "make scale SERVICE=shortener N=3",
+        )
+    if service not in stack.SCALABLE:
+        raise DockerError(
+            f"{service or 'nothing'} cannot be scaled", f"SERVICE= one of: {' '.join(stack.SCALABLE)}"
+        )
+    return _start([service], service, int(wanted))
+
+
+def status(service: str) -> int:
+    rows = [views.row(container) for container in views.shown(service)]
+    if os.environ.get("FORMAT") == "json":
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        print("nothing runs: make up RUNTIME=docker")
+        return 0
+    print(f"{'NAME':<20} {'CONTAINER':<14} {'PORT':>6}  {'STATE':<11} SINCE")
+    for row in rows:
+        place = f"{row['name']:<20} {row['container']:<14} {row['port'] or '-':>6}"
+        print(f"{place}  {row['state']:<11} {row['since']}")
+    return 0
+
+
+def env(_service: str) -> int:
+    for name, value in views.addresses(engine.containers()).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def logs(service: str) -> int:
+    if (replica := stack.replica(service)) is not None:
+        return _docker("logs", "--follow", f"--tail={TAIL_LINES}", replica.id)
+    names = [stack.known(service)] if service else []
+    return _compose("logs", "--follow", f"--tail={TAIL_LINES}", "--no-log-prefix", *names)
+
+
+def check(_service: str) -> int:
+    """Exit 0 where this runtime can be used; `main` has asked the engine by now."""
+    return 0
+
+
+VERBS: dict[str, Callable[[str], int]] = {
+    "up": up,
+    "stop": stop,
+    "clean": clean,
+    "status": status,
+    "env": env,
+    "scale": scale,
+    "logs": logs,
+    "check": check,
+}
+
+
+def _compose(*words: str) -> int:
+    return engine.compose(*words, environment=stack.environment())
+
+
+def _docker(*words: str) -> int:
+    return subprocess.run(["docker", *words], check=False, stdin=subprocess.DEVNULL).returncode
+
+
+def main(arguments: list[str]) -> int:
+    verb, *assignments = arguments or [""]
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
+        os.environ[name] = value
+    if verb not in VERBS:
+        print(f"usage: runtime {'|'.join(VERBS)} [SERVICE=] [N=] [FORMAT=json] [PROFILES=]", file=sys.stderr)
+        return 2
+    try:
+        engine.require()
+        return VERBS[verb](os.environ.get("SERVICE", ""))
+    except DockerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

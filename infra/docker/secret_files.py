@@ -1,0 +1,40 @@
+"""Secrets as containers can read them: copies of .run/secrets, and the files made from them."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from infra.local import paths
+
+FOLDER = paths.RUN / "docker" / "secrets"
+
+
+def write(source: Path = paths.SECRETS, folder: Path = FOLDER) -> None:
+    """A container's user does not own these files, so all may read them; only the owner enters their folder.
+
+    A bind mount of one file does not pass through the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for secret in sorted(source.iterdir()):
+        if secret.is_file():
+            _write(folder / secret.name, secret.read_text())
+    _write(folder / "redis_acl", redis_acl((source / "redis_password").read_text().strip()))
+
+
+def redis_acl(password: str) -> str:
+    """One user, its password as a hash: the file says nothing that opens the server."""
+    return f"user default on #{hashlib.sha256(password.encode()).hexdigest()} ~* &* +@all\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """In place: a running container has this very file mounted."""
+    if path.exists() and path.read_text() == text:
+        return
+    with open(path, "w", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+    path.chmod(0o644)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
