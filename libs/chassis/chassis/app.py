@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, metrics, problems, telemetry
 from chassis.health import Health
-from chassis.resilience import DeadlineMiddleware
+from chassis.resilience import AdaptiveLimit, DeadlineMiddleware, LoadShedder, Priority, by_method
 from chassis.settings import ChassisSettings
 from chassis.telemetry import Head, Telemetry
 
@@ -39,12 +39,14 @@ def create_app(
     health: Health | None = None,
     wrap: Layer | None = None,
     body_bytes_max_by_path: Mapping[str, int] | None = None,
+    classify: Callable[[Scope], Priority] = by_method,
 ) -> FastAPI:
     """Configures logs and traces of this process; `app.state` has settings, health, telemetry.
 
     `wrap` puts an ASGI callable before all layers (a hot path that does its own telemetry): it is called
     once, before start-up, and must pass on what it does not answer, the lifespan included.
-    `body_bytes_max_by_path` raises or lowers the body limit of exact paths.
+    `body_bytes_max_by_path` raises or lowers the body limit of exact paths. `classify` says who is refused
+    first under load.
     """
     logs.setup(settings)
     traces = telemetry.setup(settings)
@@ -52,6 +54,7 @@ def create_app(
 
     def layers(app: ASGIApp) -> ASGIApp:
         """Innermost first."""
+        app = _shedder(app, settings, classify)
         app = DeadlineMiddleware(app, timeout_s=settings.request_timeout_s)
         app = BodyGuard(app, bytes_max=settings.body_bytes_max, by_path=body_bytes_max_by_path)
         app = Edge(app, traces, access_log=settings.access_log)
@@ -72,6 +75,19 @@ def create_app(
     app.state.settings, app.state.health, app.state.telemetry = settings, health, traces
     problems.install(app)
     return app
+
+
+def _shedder(app: ASGIApp, settings: ChassisSettings, classify: Callable[[Scope], Priority]) -> LoadShedder:
+    limit = AdaptiveLimit("http", limit_min=settings.inflight_min, limit_max=settings.inflight_max)
+    return LoadShedder(
+        app,
+        limit=limit,
+        queue_max=settings.shed_queue_max,
+        queue_timeout_s=settings.shed_queue_timeout_s,
+        overload_timeout_s=settings.shed_overload_timeout_s,
+        retry_after_s=settings.shed_retry_after_s,
+        classify=classify,
+    )
 
 
 def _lifespan(service: Lifespan | None, health: Health, traces: Telemetry) -> Lifespan:

@@ -33,7 +33,7 @@ class Health:
         self._last: dict[str, str] = {}
 
     def add(self, name: str, check: Check, timeout_s: float = 1.0, *, critical: bool = True) -> None:
-        """`check` raises when the dependency is away; one that is not critical is shown but decides nothing."""
+        """`check` raises when the dependency is away; one that is not critical is only shown."""
         self._checks.append(_Entry(name, check, timeout_s, critical))
 
     async def report(self) -> tuple[bool, dict[str, str]]:

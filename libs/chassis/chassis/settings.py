@@ -47,7 +47,8 @@ class ChassisSettings(BaseSettings):
     inflight_max: int = Field(default=256, ge=1)
     inflight_min: int = Field(default=16, ge=1)
     shed_queue_max: int = Field(default=16_384, ge=0)
-    shed_queue_timeout_s: float = Field(default=10.0, gt=0)
+    shed_queue_timeout_s: float = Field(default=15.0, gt=0)
+    shed_overload_timeout_s: float = Field(default=1.0, gt=0)
     shed_retry_after_s: int = Field(default=1, ge=1)
 
     # Postgres
