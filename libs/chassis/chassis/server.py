@@ -16,7 +16,7 @@ import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import logs, metrics, telemetry
-from chassis.app import Probes
+from chassis.edge import Probes
 from chassis.health import Health
 from chassis.problems import RouteUnknown, send_problem
 from chassis.settings import ChassisSettings

@@ -1,0 +1,223 @@
+"""The layers around every service: probes, telemetry of each request, and the guard of its size."""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
+from opentelemetry.util.types import AttributeValue
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import logs, metrics, problems
+from chassis.health import Health
+from chassis.telemetry import Head, Telemetry
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~-]{1,128}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NO_ROUTE = "unmatched"
+_SERVER_ERROR: Final = 500
+
+
+class Probes:
+    """Health and metrics, answered before anything else: no log, no span, never shed."""
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
+        self._app = app
+        self._routes: dict[str, ASGIApp] = {
+            "/healthz": health.healthz,
+            "/readyz": health.readyz,
+            "/metrics": metrics.exposition,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        probe = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if probe is not None and scope["method"] in {"GET", "HEAD"}:
+            await probe(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def request_id_of(value: bytes | None) -> str:
+    """The caller's request id when it is harmless, else a new UUID4."""
+    if value is not None and _REQUEST_ID.fullmatch(value):
+        return value.decode("ascii")
+    raw = os.urandom(16).hex()
+    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{'89ab'[int(raw[16], 16) & 3]}{raw[17:20]}-{raw[20:]}"
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the matched route: a bounded label, never the path itself."""
+    return getattr(scope.get("route"), "path", _NO_ROUTE)
+
+
+class Exchange:
+    """One request and its answer: the decision to sample it, its ids, when it began."""
+
+    __slots__ = ("head", "method", "request_id", "span", "started")
+
+    def __init__(self, method: str, head: Head, request_id: str, span: Span | None) -> None:
+        self.started = time.perf_counter()
+        self.method = method
+        self.head = head
+        self.request_id = request_id
+        self.span = span
+
+    def context(self) -> logs.RequestContext:
+        """For `logs.request_context`, where code below writes logs or raises problems."""
+        return logs.RequestContext(self.request_id, self.head.trace_id_hex)
+
+
+class Recorder:
+    """Metrics, span, exemplar and log line of a request, in one pair of calls.
+
+    The edge uses it for every request. A hot path that stands before the edge uses it by itself:
+    `exchange = recorder.begin(scope)`, answer, `recorder.end(exchange, route="/{slug}", status=302)`. A span
+    exists only when the request is sampled; `logs.request_context` and the OpenTelemetry context are not set.
+    """
+
+    def __init__(self, traces: Telemetry, *, access_log: str = "all") -> None:
+        self._traces = traces
+        self._log_all = access_log == "all"
+        self._log_sampled = access_log != "errors"
+        self._timings: dict[tuple[str, str], metrics.HttpTimings] = {}
+
+    def begin(self, scope: Scope) -> Exchange:
+        request_id = traceparent = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                request_id = value
+            elif name == b"traceparent":
+                traceparent = value
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        head = self._traces.head(traceparent)
+        span = self._traces.start_span(head, method) if head.sampled else None
+        return Exchange(method, head, request_id_of(request_id), span)
+
+    def end(
+        self,
+        exchange: Exchange,
+        *,
+        route: str,
+        status: int,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        **fields: str | float,
+    ) -> None:
+        """`attributes` go to the span, `fields` to the log line."""
+        elapsed_s = time.perf_counter() - exchange.started
+        timings = self._timings.get((exchange.method, route))
+        if timings is None:
+            timings = metrics.HttpTimings(exchange.method, route)
+            self._timings[exchange.method, route] = timings
+        timings.observe(status, elapsed_s, exchange.head.exemplar())
+        if exchange.span is not None:
+            _end_span(exchange.span, exchange.method, route, status, attributes)
+        failed = status >= _SERVER_ERROR
+        if self._log_all or failed or (self._log_sampled and exchange.head.sampled):
+            logs.line(
+                "error" if failed else "info",
+                "http.served",
+                trace_id=exchange.head.trace_id_hex,
+                request_id=exchange.request_id,
+                method=exchange.method,
+                route=route,
+                status=status,
+                duration_ms=round(elapsed_s * 1000, 3),
+                **fields,
+            )
+
+
+def _end_span(
+    span: Span,
+    method: str,
+    route: str,
+    status: int,
+    attributes: Mapping[str, AttributeValue] | None,
+) -> None:
+    span.update_name(f"{method} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    span.set_attributes(dict(attributes or {}))
+    if status >= _SERVER_ERROR:
+        span.set_status(StatusCode.ERROR)
+    span.end()
+
+
+class Edge:
+    """Request id, span, metrics and access log of every request, and the context that code below reads."""
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = self._recorder.begin(scope)
+        status = _SERVER_ERROR
+
+        async def sender(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                header = (b"x-request-id", exchange.request_id.encode("ascii"))
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        context = logs.request_context.set(exchange.context())
+        span = exchange.span or NonRecordingSpan(exchange.head.unsampled_context())
+        attached = otel_context.attach(trace.set_span_in_context(span))
+        metrics.HTTP_ACTIVE.inc()
+        try:
+            await self._app(scope, receive, sender)
+        finally:
+            metrics.HTTP_ACTIVE.dec()
+            otel_context.detach(attached)
+            logs.request_context.reset(context)
+            self._recorder.end(exchange, route=route_of(scope), status=status)
+
+
+class BodyGuard:
+    """Refuses bodies above the limit, by Content-Length or while they come in, and NUL in the address."""
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int, by_path: Mapping[str, int] | None = None) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+        self._by_path = dict(by_path or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
+            await problems.send_problem(send, problems.BadRequest("The address holds a NUL character."))
+            return
+        bytes_max = self._by_path.get(scope["path"], self._bytes_max)
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+        if length is None:
+            receive = _counted(receive, bytes_max)
+        elif not length.isdigit() or int(length) > bytes_max:
+            await problems.send_problem(send, problems.BodyTooLarge(f"At most {bytes_max} bytes."))
+            return
+        await self._app(scope, receive, send)
+
+
+def _counted(receive: Receive, bytes_max: int) -> Receive:
+    """For bodies of unknown length; an HTTPException is all the framework lets out of its body reading."""
+    left = bytes_max
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"At most {bytes_max} bytes.")
+        return message
+
+    return counted
