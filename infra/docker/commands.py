@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from infra.docker import engine, secret_files, stack, views
 from infra.docker.engine import DockerError
-from infra.local import secrets
+from infra.local import paths, secrets
+from infra.local.errors import LocalError
 
 UP_TIMEOUT_S = 300
 ONE_TIMEOUT_S = 90
@@ -21,9 +22,10 @@ _JUST_THESE = ("--no-deps", "--no-recreate", "--no-build")
 
 def up(service: str) -> int:
     secrets.ensure()
-    secret_files.write()
+    secret_files.write(paths.SECRETS, secret_files.FOLDER)
     if service:
         return _up_one(service)
+    stack.remember_ports(stack.chosen_ports())
     chosen = stack.chosen()
     counts = stack.replica_counts()
     scaled = [f"--scale={name}={counts[name]}" for name in chosen if counts.get(name, 1) > 1]
@@ -47,7 +49,7 @@ def _start(names: list[str], service: str, count: int) -> int:
 
 def stop(service: str) -> int:
     if not service:
-        return _compose("down", "--remove-orphans")
+        return _down()
     if (replica := stack.replica(service)) is not None:
         return _docker("stop", f"--time={STOP_TIMEOUT_S}", replica.id)
     # Replicas first: whoever connects while they drain is still answered.
@@ -57,9 +59,16 @@ def stop(service: str) -> int:
 def clean(service: str) -> int:
     if service:
         raise DockerError("clean removes all data, not that of one service", "make clean RUNTIME=docker")
-    status = _compose("down", "--volumes", "--remove-orphans")
+    status = _down("--volumes")
     if status == 0:
         shutil.rmtree(secret_files.FOLDER.parent, ignore_errors=True)
+    return status
+
+
+def _down(*words: str) -> int:
+    status = _compose("down", "--remove-orphans", *words)
+    if status == 0:
+        stack.forget_ports()
     return status
 
 
@@ -141,8 +150,8 @@ def main(arguments: list[str]) -> int:
     try:
         engine.require()
         return VERBS[verb](os.environ.get("SERVICE", ""))
-    except DockerError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except LocalError as error:
+        print(f"error: {error}\n  next: {error.hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.local import paths
+from infra.local.errors import LocalError
 
 PROJECT = "signalbox"
 QUERY_TIMEOUT_S = 60.0
 
 
-class DockerError(Exception):
-    """A failure with its cause and the next step, to be printed as it is."""
+class DockerError(LocalError):
+    """What went wrong on this runtime, and the next step."""
 
-    def __init__(self, cause: str, hint: str) -> None:
-        super().__init__(f"{cause}\n  next: {hint}")
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True)

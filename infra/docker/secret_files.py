@@ -9,7 +9,7 @@ from infra.local import paths
 FOLDER = paths.RUN / "docker" / "secrets"
 
 
-def write(source: Path = paths.SECRETS, folder: Path = FOLDER) -> None:
+def write(source: Path, folder: Path) -> None:
     """A container's user does not own these files, so all may read them; only the owner enters their folder.
 
     A bind mount of one file does not pass through the folder.

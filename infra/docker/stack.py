@@ -1,12 +1,13 @@
 """Which services start, what they are called, and what docker-compose.yml cannot compute itself."""
 
+import json
 import os
-import re
 import sys
+from collections.abc import Mapping
 
 from infra.docker import engine, secret_files
 from infra.docker.engine import Container, DockerError
-from infra.local import paths
+from infra.local import paths, settings
 
 PROFILES = "core observability"
 REPLICAS_MAX = 8
@@ -14,6 +15,8 @@ SCALABLE = ("shortener", "shortener-worker")
 PULL_TIMEOUT_S = 300.0
 LISTENER = "-listener"
 _OPTIONAL = "signalbox.optional"
+_OWN_PORTS = {"GRAFANA_PORT": 13000, "TEMPO_PORT": 13200}
+_STARTED_WITH = paths.RUN / "docker" / "ports.json"
 
 
 def chosen() -> list[str]:
@@ -40,11 +43,12 @@ def _available(name: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The replicas' port ranges, where secrets stand, and where spans go."""
-    port, worker = _port("SHORTENER_PORT", 8010), _port("SHORTENER_WORKER_PORT", 8030)
-    found = {
+    """What the running stack was started with: a later `scale` must not move it to other ports."""
+    ports = _remembered() or chosen_ports()
+    public, worker = ports["SHORTENER_PORT"], ports["SHORTENER_WORKER_PORT"]
+    found = {name: str(port) for name, port in ports.items()} | {
         "SECRETS_FOLDER": str(secret_files.FOLDER),
-        "SHORTENER_DIRECT_PORTS": f"{port + 1}-{port + REPLICAS_MAX}",
+        "SHORTENER_DIRECT_PORTS": f"{public + 1}-{public + REPLICAS_MAX}",
         "SHORTENER_WORKER_PORTS": f"{worker}-{worker + REPLICAS_MAX - 1}",
     }
     if not engine.image_present(engine.services()["tempo"]["image"]):
@@ -52,12 +56,32 @@ def environment() -> dict[str, str]:
     return found
 
 
-def _port(name: str, default: int) -> int:
-    """Compose reads .env for itself; a port that others are computed from must be read here too."""
-    file = paths.ROOT / ".env"
-    text = file.read_text() if file.is_file() else ""
-    lines = re.findall(rf"^(?:export\s+)?{name}=(\d+)\s*$", text, re.MULTILINE)
-    return int(os.environ.get(name) or (lines[-1] if lines else default))
+def chosen_ports() -> dict[str, int]:
+    """Those of the local runtime and of what only Compose has, from the environment or .env."""
+    found = settings.chosen_ports()
+    for name, default in _OWN_PORTS.items():
+        value = settings.variable(name) or str(default)
+        if not value.isdecimal():
+            raise DockerError(f"{name}={value} is no port", f"set {name} to a number from 1 to 65535")
+        found[name] = int(value)
+    return found
+
+
+def remember_ports(ports: Mapping[str, int]) -> None:
+    _STARTED_WITH.parent.mkdir(parents=True, exist_ok=True)
+    _STARTED_WITH.write_text(json.dumps(ports))
+
+
+def forget_ports() -> None:
+    _STARTED_WITH.unlink(missing_ok=True)
+
+
+def _remembered() -> dict[str, int]:
+    try:
+        found: dict[str, int] = json.loads(_STARTED_WITH.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
 
 
 def known(service: str) -> str:
