@@ -1,19 +1,26 @@
-"""Kafka in and out: `Producer` and the records it sends."""
+"""Kafka in and out: records, the producer that survives its broker, the consumer loop."""
 
-from chassis.kafka.producer import (
+from chassis.kafka.consumer import ConsumerLoop
+from chassis.kafka.limits import ConsumerLimits
+from chassis.kafka.producer import Producer, ProducerLimits
+from chassis.records import (
     Ack,
     BrokerAway,
-    Producer,
-    ProducerLimits,
+    Message,
     QueueFull,
+    Record,
     RecordRefused,
     SendFailed,
+    TopicUnknown,
+    cloudevent_attributes,
+    cloudevent_headers,
 )
-from chassis.kafka.records import Message, Record, cloudevent_attributes, cloudevent_headers
 
 __all__ = [
     "Ack",
     "BrokerAway",
+    "ConsumerLimits",
+    "ConsumerLoop",
     "Message",
     "Producer",
     "ProducerLimits",
@@ -21,6 +28,7 @@ __all__ = [
     "Record",
     "RecordRefused",
     "SendFailed",
+    "TopicUnknown",
     "cloudevent_attributes",
     "cloudevent_headers",
 ]

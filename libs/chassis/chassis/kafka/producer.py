@@ -13,7 +13,19 @@ from opentelemetry import trace
 from chassis import logs, metrics
 from chassis.kafka import quiet
 from chassis.kafka.partition import partition_of
-from chassis.kafka.records import TRACEPARENT, Headers, Record, current_traceparent
+from chassis.records import (
+    TRACEPARENT,
+    Ack,
+    BrokerAway,
+    Headers,
+    QueueFull,
+    Record,
+    RecordRefused,
+    Result,
+    SendFailed,
+    TopicUnknown,
+    current_traceparent,
+)
 from chassis.settings import ChassisSettings
 
 log = logs.get_logger(__name__)
@@ -51,42 +63,6 @@ class ProducerLimits:
     batch_bytes_max: int = 256 * 1024
     request_bytes_max: int = 4 * 1024 * 1024
     inflight_records_max: int = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    partition: int
-    offset: int
-
-
-class SendFailed(Exception):  # noqa: N818 the field's word
-    """The broker did not acknowledge the record; it may have been written all the same.
-
-    SendFailed
-    ├── BrokerAway      no broker, or no answer in time: try later
-    ├── TopicUnknown    the cluster has no such topic (yet)
-    ├── QueueFull       too many records await their acknowledgement: slow down
-    └── RecordRefused   too large, not allowed: trying again cannot help
-    """
-
-
-class BrokerAway(SendFailed):
-    """No broker, or no answer in time."""
-
-
-class TopicUnknown(SendFailed):
-    """No such topic in the cluster's metadata: declared later, or misspelt."""
-
-
-class QueueFull(SendFailed):
-    """More records await their acknowledgement than the limits allow."""
-
-
-class RecordRefused(SendFailed):
-    """The broker will never take this record: too large, or not allowed."""
-
-
-Result = Ack | SendFailed
 
 
 class Producer:

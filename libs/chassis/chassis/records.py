@@ -1,4 +1,4 @@
-"""What is sent and what is received, with the CloudEvents headers of both."""
+"""What is sent and what is received, their CloudEvents headers, and what became of a record that was sent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,3 +93,39 @@ def current_traceparent() -> str | None:
     if not span.is_valid:
         return None
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    partition: int
+    offset: int
+
+
+class SendFailed(Exception):  # noqa: N818 the field's word
+    """The broker did not acknowledge the record; it may have been written all the same.
+
+    SendFailed
+    ├── BrokerAway      no broker, or no answer in time: try later
+    ├── TopicUnknown    the cluster has no such topic (yet)
+    ├── QueueFull       too many records await their acknowledgement: slow down
+    └── RecordRefused   too large, not allowed: trying again cannot help
+    """
+
+
+class BrokerAway(SendFailed):
+    """No broker, or no answer in time."""
+
+
+class TopicUnknown(SendFailed):
+    """No such topic in the cluster's metadata: declared later, or misspelt."""
+
+
+class QueueFull(SendFailed):
+    """More records await their acknowledgement than the limits allow."""
+
+
+class RecordRefused(SendFailed):
+    """The broker will never take this record: too large, or not allowed."""
+
+
+Result = Ack | SendFailed
