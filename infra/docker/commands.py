@@ -51,7 +51,7 @@ def stop(service: str) -> int:
     if not service:
         return _down()
     if (replica := stack.replica(service)) is not None:
-        return _docker("stop", f"--time={STOP_TIMEOUT_S}", replica.id)
+        return _docker("stop", "-t", str(STOP_TIMEOUT_S), replica.id)
     # Replicas first: whoever connects while they drain is still answered.
     return max(_compose("stop", name) for name in reversed(stack.family(service)))
 

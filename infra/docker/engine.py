@@ -12,7 +12,8 @@ from typing import Any
 from infra.local import paths
 from infra.local.errors import LocalError
 
-PROJECT = "signalbox"
+# Another name is another stack beside the first: the smoke test is one.
+PROJECT = os.environ.get("COMPOSE_PROJECT_NAME") or "signalbox"
 QUERY_TIMEOUT_S = 60.0
 
 

@@ -4,9 +4,10 @@ import hashlib
 import os
 from pathlib import Path
 
+from infra.docker.engine import PROJECT
 from infra.local import paths
 
-FOLDER = paths.RUN / "docker" / "secrets"
+FOLDER = paths.RUN / "docker" / PROJECT / "secrets"
 
 
 def write(source: Path, folder: Path) -> None:
