@@ -37,16 +37,26 @@ class Query:
 
 
 def or_zero(expr: str, label: str | None = None) -> str:
-    """0 instead of nothing where a fault has not happened yet: its counter has no series before the first one."""
+    """0 instead of nothing: a counter of faults has no series before the first one."""
     zero = "vector(0)" if label is None else f'label_replace(vector(0), "{label}", "none", "", "")'
     return f"({expr}) or on () {zero}"
 
 
+def rate(counter: str, selector: str, by: str = "") -> str:
+    """How much a counter grows a second, over all series or one line for each value of `by`."""
+    grouping = f" by ({by}) " if by else ""
+    return f"sum{grouping}(rate({counter}{{{selector}}}[$__rate_interval]))"
+
+
+def by_label(counter: str, selector: str, label: str) -> Query:
+    """The growth of a counter for each value of a label; 0 before the first event."""
+    return Query(or_zero(rate(counter, selector, label), label), f"{{{{{label}}}}}")
+
+
 def quantile(q: float, histogram: str, selector: str, by: str = "") -> str:
     grouping = f"le, {by}" if by else "le"
-    return (
-        f"histogram_quantile({q}, sum by ({grouping}) (rate({histogram}_bucket{{{selector}}}[$__rate_interval])))"
-    )
+    buckets = f"rate({histogram}_bucket{{{selector}}}[$__rate_interval])"
+    return f"histogram_quantile({q}, sum by ({grouping}) ({buckets}))"
 
 
 def percentiles(histogram: str, selector: str) -> list[Query]:
@@ -58,8 +68,10 @@ def percentiles(histogram: str, selector: str) -> list[Query]:
     ]
 
 
-def _targets(queries: Sequence[Query], *, instant: bool = False, form: PromQueryFormat | None = None) -> list[Any]:
-    targets = []
+def _targets(
+    queries: Sequence[Query], *, instant: bool = False, form: PromQueryFormat | None = None
+) -> list[Any]:
+    targets: list[Any] = []
     for index, query in enumerate(queries):
         target = (
             prometheus.Dataquery()
@@ -274,7 +286,7 @@ def rows(
     span: int = 24,
     height: int = 8,
 ) -> table.Panel:
-    """Table: one row per combination of `labels` (label -> title), one column per query, joined on the labels."""
+    """Table: a row for each combination of `labels` (label -> title), a column for each query."""
     values = {f"Value #{chr(ord('A') + i)}": column for i, column in enumerate(columns)}
     if len(columns) == 1:
         values = {"Value": columns[0]}
@@ -312,16 +324,25 @@ def _column_style(column: Column) -> list[model.DynamicConfigValue]:
         style.append(model.DynamicConfigValue(id_val="mappings", value=_mappings(column.texts)))
     if column.steps or column.texts:
         steps = [{"value": at, "color": color} for at, color in column.steps or [(None, "text")]]
-        style.append(model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}))
+        thresholds = {"mode": "absolute", "steps": steps}
+        style.append(model.DynamicConfigValue(id_val="thresholds", value=thresholds))
         style.append(model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
     return style
 
 
 def heat(
-    title: str, histogram: str, selector: str, *, unit: str = "s", about: str = "", span: int = 12, height: int = 8
+    title: str,
+    histogram: str,
+    selector: str,
+    *,
+    unit: str = "s",
+    about: str = "",
+    span: int = 12,
+    height: int = 8,
 ) -> heatmap.Panel:
     """How many observations fell into each bucket, over time."""
-    query = Query(f"sum by (le) (increase({histogram}_bucket{{{selector}}}[$__rate_interval]))", "{{le}}", exemplars=True)
+    buckets = f"increase({histogram}_bucket{{{selector}}}[$__rate_interval])"
+    query = Query(f"sum by (le) ({buckets})", "{{le}}", exemplars=True)
     return (
         heatmap.Panel()
         .title(title)
@@ -367,7 +388,9 @@ def choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
     )
 
 
-def board(uid: str, title: str, about: str, *, variables: Sequence[dashboard.QueryVariable]) -> dashboard.Dashboard:
+def board(
+    uid: str, title: str, about: str, *, variables: Sequence[dashboard.QueryVariable]
+) -> dashboard.Dashboard:
     made = (
         dashboard.Dashboard(title)
         .uid(uid)

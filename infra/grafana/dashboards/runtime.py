@@ -7,17 +7,18 @@ from infra.grafana.dashboards.panels import (
     Query,
     bars,
     board,
+    by_label,
     choice,
     lines,
     number,
     or_zero,
     quantile,
+    rate,
     row,
     rows,
 )
 
 WHO = 'job=~"$job", instance=~"$instance"'
-RATE = "[$__rate_interval]"
 # Prometheus and Alertmanager export process_* too; every process of ours exports this one.
 OURS = "event_loop_lag_seconds"
 
@@ -60,9 +61,11 @@ def _numbers(made: dashboard.Dashboard) -> None:
         )
     )
     made.with_panel(
-        number("CPU", Query(f"sum(rate(process_cpu_seconds_total{{{WHO}}}{RATE}))"), about="Cores in use.", decimals=2)
+        number("CPU", Query(rate("process_cpu_seconds_total", WHO)), about="Cores in use.", decimals=2)
     )
-    made.with_panel(number("Memory", Query(f"sum(process_resident_memory_bytes{{{WHO}}})"), unit="bytes", decimals=0))
+    made.with_panel(
+        number("Memory", Query(f"sum(process_resident_memory_bytes{{{WHO}}})"), unit="bytes", decimals=0)
+    )
     made.with_panel(
         number(
             "Worst loop lag",
@@ -97,7 +100,9 @@ def _processes(made: dashboard.Dashboard) -> None:
                     texts={"0": ("one is away", "red"), "1": ("all there", "green")},
                 ),
                 Column(
-                    Query(f"time() - max by (job, instance) (process_start_time_seconds{{{WHO}}})", "Up for"), "s", 0
+                    Query(f"time() - max by (job, instance) (process_start_time_seconds{{{WHO}}})", "Up for"),
+                    "s",
+                    0,
                 ),
                 Column(
                     Query(f"sum by (job, instance) (rate(process_cpu_seconds_total{{{WHO}}}[1m]))", "CPU"),
@@ -105,11 +110,14 @@ def _processes(made: dashboard.Dashboard) -> None:
                     1,
                 ),
                 Column(
-                    Query(f"max by (job, instance) (process_resident_memory_bytes{{{WHO}}})", "Memory"), "bytes", 0
+                    Query(f"max by (job, instance) (process_resident_memory_bytes{{{WHO}}})", "Memory"),
+                    "bytes",
+                    0,
                 ),
                 Column(
                     Query(
-                        f"max by (job, instance) (process_open_fds{{{WHO}}} / process_max_fds{{{WHO}}})", "Descriptors"
+                        f"max by (job, instance) (process_open_fds{{{WHO}}} / process_max_fds{{{WHO}}})",
+                        "Descriptors",
                     ),
                     "percentunit",
                     1,
@@ -123,7 +131,7 @@ def _processes(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "CPU",
-            [Query(f"sum by (instance) (rate(process_cpu_seconds_total{{{WHO}}}{RATE}))", "{{instance}}")],
+            [Query(rate("process_cpu_seconds_total", WHO, "instance"), "{{instance}}")],
             unit="percentunit",
             about="Of one core; a process here has one.",
             span=8,
@@ -180,7 +188,7 @@ def _protection(made: dashboard.Dashboard) -> None:
             "Calls by outcome",
             [
                 Query(
-                    or_zero(f"sum by (name, outcome) (rate(resilience_calls_total{{{WHO}}}{RATE}))", "name"),
+                    or_zero(rate("resilience_calls_total", WHO, "name, outcome"), "name"),
                     "{{name}} {{outcome}}",
                 )
             ],
@@ -191,7 +199,7 @@ def _protection(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Shed by reason",
-            [Query(or_zero(f"sum by (reason) (rate(resilience_shed_total{{{WHO}}}{RATE}))", "reason"), "{{reason}}")],
+            [by_label("resilience_shed_total", WHO, "reason")],
             unit="reqps",
             span=8,
         )
@@ -218,9 +226,7 @@ def _protection(made: dashboard.Dashboard) -> None:
             "Rate limit decisions",
             [
                 Query(
-                    or_zero(
-                        f"sum by (limiter, decision) (rate(ratelimit_decisions_total{{{WHO}}}{RATE}))", "limiter"
-                    ),
+                    or_zero(rate("ratelimit_decisions_total", WHO, "limiter, decision"), "limiter"),
                     "{{limiter}} {{decision}}",
                 )
             ],
@@ -231,7 +237,7 @@ def _protection(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Limits failing open",
-            [Query(or_zero(f"sum(rate(ratelimit_fail_open_total{{{WHO}}}{RATE}))"), "decisions without Redis")],
+            [Query(or_zero(rate("ratelimit_fail_open_total", WHO)), "decisions without Redis")],
             unit="reqps",
             span=8,
         )
@@ -245,7 +251,7 @@ def _kafka(made: dashboard.Dashboard) -> None:
             "Records produced",
             [
                 Query(
-                    f"sum by (topic, outcome) (rate(kafka_producer_records_total{{{WHO}}}{RATE}))",
+                    rate("kafka_producer_records_total", WHO, "topic, outcome"),
                     "{{topic}} {{outcome}}",
                 )
             ],
@@ -266,7 +272,7 @@ def _kafka(made: dashboard.Dashboard) -> None:
             "Records consumed",
             [
                 Query(
-                    f"sum by (group, outcome) (rate(kafka_consumer_records_total{{{WHO}}}{RATE}))",
+                    rate("kafka_consumer_records_total", WHO, "group, outcome"),
                     "{{group}} {{outcome}}",
                 )
             ],
@@ -292,7 +298,12 @@ def _kafka(made: dashboard.Dashboard) -> None:
     made.with_panel(
         bars(
             "Dead letters in the time range",
-            [Query(or_zero(f"sum by (topic) (increase(dlq_records_total{{{WHO}}}[$__range]))", "topic"), "{{topic}}")],
+            [
+                Query(
+                    or_zero(f"sum by (topic) (increase(dlq_records_total{{{WHO}}}[$__range]))", "topic"),
+                    "{{topic}}",
+                )
+            ],
             span=8,
             top=10,
             decimals=0,
@@ -322,7 +333,7 @@ def _outbox(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Relayed",
-            [Query(or_zero(f"sum by (job) (rate(outbox_relayed_total{{{WHO}}}{RATE}))", "job"), "{{job}}")],
+            [by_label("outbox_relayed_total", WHO, "job")],
             unit="ops",
             span=6,
         )
@@ -330,12 +341,7 @@ def _outbox(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Idempotency keys",
-            [
-                Query(
-                    or_zero(f"sum by (outcome) (rate(idempotency_outcomes_total{{{WHO}}}{RATE}))", "outcome"),
-                    "{{outcome}}",
-                )
-            ],
+            [by_label("idempotency_outcomes_total", WHO, "outcome")],
             unit="ops",
             span=6,
         )

@@ -1,4 +1,4 @@
-"""Shortener, internals: cache, invalidations, visits and the way of a click from the redirect to its total."""
+"""Shortener, internals: cache, invalidations, visits, and a click's way from the redirect to its total."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -6,6 +6,7 @@ from infra.grafana.dashboards.panels import (
     Query,
     bars,
     board,
+    by_label,
     choice,
     dial,
     heat,
@@ -13,12 +14,12 @@ from infra.grafana.dashboards.panels import (
     number,
     or_zero,
     quantile,
+    rate,
     row,
 )
 
 BOTH = 'job=~"shortener|shortener-worker", instance=~"$instance"'
 TOPIC = 'topic="shortener.clicks-recorded.v1"'
-RATE = "[$__rate_interval]"
 
 
 def build() -> dashboard.Dashboard:
@@ -26,7 +27,9 @@ def build() -> dashboard.Dashboard:
         "shortener-internals",
         "Shortener: internals",
         "Cache, invalidations, visits and clicks",
-        variables=[choice("instance", "Process", 'label_values(up{job=~"shortener|shortener-worker"}, instance)')],
+        variables=[
+            choice("instance", "Process", 'label_values(up{job=~"shortener|shortener-worker"}, instance)'),
+        ],
     )
     _numbers(made)
     _cache(made)
@@ -47,7 +50,9 @@ def _numbers(made: dashboard.Dashboard) -> None:
         )
     )
     made.with_panel(
-        number("Entries in process", Query(f"sum(shortener_cache_entries{{{BOTH}}})"), about="Over all replicas.")
+        number(
+            "Entries in process", Query(f"sum(shortener_cache_entries{{{BOTH}}})"), about="Over all replicas."
+        )
     )
     made.with_panel(
         number(
@@ -79,7 +84,7 @@ def _numbers(made: dashboard.Dashboard) -> None:
     made.with_panel(
         number(
             "Redis failures",
-            Query(or_zero(f"sum(rate(shortener_redis_failures_total{{{BOTH}}}{RATE}))")),
+            Query(or_zero(rate("shortener_redis_failures_total", BOTH))),
             unit="ops",
             decimals=1,
             steps=[(None, "green"), (0.1, "red")],
@@ -104,21 +109,16 @@ def _cache(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Fills by outcome",
-            [Query(or_zero(f"sum by (outcome) (rate(shortener_cache_fills_total{{{BOTH}}}{RATE}))", "outcome"), "{{outcome}}")],
+            [by_label("shortener_cache_fills_total", BOTH, "outcome")],
             unit="ops",
-            about="A fill that a tombstone or a newer revision overtook is refused: the race of reading and filling.",
+            about="A fill that a tombstone or a newer revision overtook is refused.",
             span=9,
         )
     )
     made.with_panel(
         lines(
             "Invalidations by source",
-            [
-                Query(
-                    or_zero(f"sum by (source) (rate(shortener_cache_invalidations_total{{{BOTH}}}{RATE}))", "source"),
-                    "{{source}}",
-                )
-            ],
+            [by_label("shortener_cache_invalidations_total", BOTH, "source")],
             unit="ops",
             span=9,
         )
@@ -133,12 +133,7 @@ def _cache(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Redis failures by reason",
-            [
-                Query(
-                    or_zero(f"sum by (reason) (rate(shortener_redis_failures_total{{{BOTH}}}{RATE}))", "reason"),
-                    "{{reason}}",
-                )
-            ],
+            [by_label("shortener_redis_failures_total", BOTH, "reason")],
             unit="ops",
             span=8,
         )
@@ -159,9 +154,9 @@ def _clicks(made: dashboard.Dashboard) -> None:
         lines(
             "Sent and applied",
             [
-                Query(or_zero(f"sum(rate(shortener_clicks_sent_total{{{BOTH}}}{RATE}))"), "sent"),
+                Query(or_zero(rate("shortener_clicks_sent_total", BOTH)), "sent"),
                 Query(
-                    or_zero(f"sum by (kind) (rate(shortener_clicks_applied_total{{{BOTH}}}{RATE}))", "kind"),
+                    or_zero(rate("shortener_clicks_applied_total", BOTH, "kind"), "kind"),
                     "applied: {{kind}}",
                 ),
             ],
@@ -180,12 +175,7 @@ def _clicks(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Dropped by reason",
-            [
-                Query(
-                    or_zero(f"sum by (reason) (rate(shortener_clicks_dropped_total{{{BOTH}}}{RATE}))", "reason"),
-                    "{{reason}}",
-                )
-            ],
+            [by_label("shortener_clicks_dropped_total", BOTH, "reason")],
             unit="ops",
             span=6,
         )
@@ -215,7 +205,7 @@ def _links(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Created",
-            [Query(or_zero(f"sum by (via) (rate(shortener_links_created_total{{{BOTH}}}{RATE}))", "via"), "{{via}}")],
+            [by_label("shortener_links_created_total", BOTH, "via")],
             unit="ops",
             span=6,
             stacked=True,
@@ -224,12 +214,7 @@ def _links(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Changed",
-            [
-                Query(
-                    or_zero(f"sum by (change) (rate(shortener_links_changed_total{{{BOTH}}}{RATE}))", "change"),
-                    "{{change}}",
-                )
-            ],
+            [by_label("shortener_links_changed_total", BOTH, "change")],
             unit="ops",
             span=6,
             stacked=True,
@@ -239,8 +224,8 @@ def _links(made: dashboard.Dashboard) -> None:
         lines(
             "Visits of limited links",
             [
-                Query(or_zero(f"sum(rate(shortener_visits_granted_total{{{BOTH}}}{RATE}))"), "granted"),
-                Query(or_zero(f"sum(rate(shortener_visits_refused_total{{{BOTH}}}{RATE}))"), "refused"),
+                Query(or_zero(rate("shortener_visits_granted_total", BOTH)), "granted"),
+                Query(or_zero(rate("shortener_visits_refused_total", BOTH)), "refused"),
             ],
             unit="ops",
             about="Links with max_visits are counted to the request.",

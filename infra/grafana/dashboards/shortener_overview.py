@@ -7,6 +7,7 @@ from infra.grafana.dashboards.panels import (
     Query,
     bars,
     board,
+    by_label,
     choice,
     dial,
     heat,
@@ -14,6 +15,7 @@ from infra.grafana.dashboards.panels import (
     number,
     or_zero,
     percentiles,
+    rate,
     row,
     rows,
 )
@@ -21,12 +23,12 @@ from infra.grafana.dashboards.panels import (
 HTTP = "http_server_request_duration_seconds"
 REPLICA = 'job="shortener", instance=~"$instance"'
 REDIRECT = f'{REPLICA}, route="/{{slug}}"'
+FAILED = f'{REDIRECT}, status=~"5.."'
 MANAGEMENT = f'{REPLICA}, route=~"/v1/.+"'
-RATE = "[$__rate_interval]"
 
 TIERS = {"l1": "green", "redis": "blue", "postgres": "orange", "stale": "red", "none": "gray"}
 STATUSES = {
-    "301": "#56A64B",
+    "301": "#37872D",
     "302": "green",
     "307": "#96D98D",
     "308": "#C8F2C2",
@@ -55,15 +57,12 @@ def build() -> dashboard.Dashboard:
 
 def _numbers(made: dashboard.Dashboard) -> None:
     made.with_panel(
-        number("Redirects", Query(f"sum(rate(shortener_redirects_total{{{REPLICA}}}{RATE}))"), unit="reqps", decimals=1)
+        number("Redirects", Query(rate("shortener_redirects_total", REPLICA)), unit="reqps", decimals=1)
     )
     made.with_panel(
         number(
             "Answered well",
-            Query(
-                f'1 - ({or_zero(f"""sum(rate({HTTP}_count{{{REDIRECT}, status=~"5.."}}{RATE}))""")})'
-                f" / sum(rate({HTTP}_count{{{REDIRECT}}}{RATE}))"
-            ),
+            Query(f"1 - ({or_zero(rate(f'{HTTP}_count', FAILED))}) / {rate(f'{HTTP}_count', REDIRECT)}"),
             unit="percentunit",
             about="Redirects that were not answered 5xx. 404 and 410 are right answers.",
             decimals=3,
@@ -71,10 +70,16 @@ def _numbers(made: dashboard.Dashboard) -> None:
         )
     )
     made.with_panel(
-        number("Redirect p99", percentiles(HTTP, REDIRECT)[2], unit="s", about="Promise: 99 % within 50 ms.", steps=SLOW)
+        number(
+            "Redirect p99",
+            percentiles(HTTP, REDIRECT)[2],
+            unit="s",
+            about="Promise: 99 % within 50 ms.",
+            steps=SLOW,
+        )
     )
     made.with_panel(
-        number("Created", Query(f"sum(rate(shortener_links_created_total{{{REPLICA}}}{RATE}))"), unit="ops", decimals=2)
+        number("Created", Query(rate("shortener_links_created_total", REPLICA)), unit="ops", decimals=2)
     )
     made.with_panel(
         number(
@@ -99,7 +104,7 @@ def _redirects(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Redirects by tier",
-            [Query(f"sum by (tier) (rate(shortener_redirects_total{{{REPLICA}}}{RATE}))", "{{tier}}")],
+            [Query(rate("shortener_redirects_total", REPLICA, "tier"), "{{tier}}")],
             unit="reqps",
             about="Where the route was found: in the process, in Redis, in Postgres, or in an expired entry.",
             stacked=True,
@@ -109,7 +114,7 @@ def _redirects(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Redirects by status",
-            [Query(f"sum by (status) (rate(shortener_redirects_total{{{REPLICA}}}{RATE}))", "{{status}}")],
+            [Query(rate("shortener_redirects_total", REPLICA, "status"), "{{status}}")],
             unit="reqps",
             stacked=True,
             colors=STATUSES,
@@ -135,7 +140,8 @@ def _promises(made: dashboard.Dashboard) -> None:
             "Error budget left, 30 d",
             [
                 Query(
-                    'clamp_min(slo:budget_remaining:ratio30d{service="shortener", slo=~"redirect-.+"}, 0)', "{{slo}}"
+                    'clamp_min(slo:budget_remaining:ratio30d{service="shortener", slo=~"redirect-.+"}, 0)',
+                    "{{slo}}",
                 )
             ],
             steps=[(None, "red"), (0.1, "orange"), (0.5, "yellow"), (0.75, "green")],
@@ -155,10 +161,7 @@ def _promises(made: dashboard.Dashboard) -> None:
         lines(
             "Failures",
             [
-                Query(
-                    or_zero(f'sum by (route) (rate({HTTP}_count{{{REPLICA}, status=~"5.."}}{RATE}))', "route"),
-                    "{{route}}",
-                )
+                by_label(f"{HTTP}_count", f'{REPLICA}, status=~"5.."', "route"),
             ],
             unit="reqps",
             about="5xx answers by route.",
@@ -195,11 +198,11 @@ def _promises(made: dashboard.Dashboard) -> None:
             "Refused",
             [
                 Query(
-                    or_zero(f'sum(rate(ratelimit_decisions_total{{{REPLICA}, decision!="allowed"}}{RATE}))'),
+                    or_zero(rate("ratelimit_decisions_total", f'{REPLICA}, decision!="allowed"')),
                     "rate limit",
                 ),
-                Query(or_zero(f"sum(rate(shortener_quota_refused_total{{{REPLICA}}}{RATE}))"), "quota"),
-                Query(or_zero(f"sum(rate(resilience_shed_total{{{REPLICA}}}{RATE}))"), "shed"),
+                Query(or_zero(rate("shortener_quota_refused_total", REPLICA)), "quota"),
+                Query(or_zero(rate("resilience_shed_total", REPLICA)), "shed"),
             ],
             unit="reqps",
             about="Limits and quotas are the caller's doing, shedding is ours.",
@@ -213,7 +216,7 @@ def _management(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Requests by status",
-            [Query(f"sum by (status) (rate({HTTP}_count{{{MANAGEMENT}}}{RATE}))", "{{status}}")],
+            [Query(rate(f"{HTTP}_count", MANAGEMENT, "status"), "{{status}}")],
             unit="reqps",
             stacked=True,
         )
@@ -233,7 +236,9 @@ def _management(made: dashboard.Dashboard) -> None:
         rows(
             "Routes, 5 minutes",
             [
-                Column(Query(f"sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0", "Requests/s"), "reqps", 2),
+                Column(
+                    Query(f"sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0", "Requests/s"), "reqps", 2
+                ),
                 Column(
                     Query(
                         f'(sum {by} (rate({HTTP}_count{{{REPLICA}, status=~"5.."}}[5m]))'
@@ -248,7 +253,8 @@ def _management(made: dashboard.Dashboard) -> None:
                 *(
                     Column(
                         Query(
-                            f"histogram_quantile({q}, sum by (method, route, le) (rate({HTTP}_bucket{{{REPLICA}}}[5m])))"
+                            f"histogram_quantile({q}, "
+                            f"sum by (method, route, le) (rate({HTTP}_bucket{{{REPLICA}}}[5m])))"
                             f" and sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0",
                             name,
                         ),

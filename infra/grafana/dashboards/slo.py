@@ -94,7 +94,7 @@ def _now(made: dashboard.Dashboard) -> None:
                 Query(f"max(slo:burn_rate:rate{window}{{{WHICH}}})", window)
                 for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
             ],
-            about="An alert needs a long window and its short one: 1h with 5m, 6h with 30m, 1d with 2h, 3d with 6h.",
+            about="Alerts look at pairs: 1h with 5m, 6h with 30m, 1d with 2h, 3d with 6h.",
             span=10,
             top=20,
             decimals=2,
@@ -106,8 +106,8 @@ def _now(made: dashboard.Dashboard) -> None:
             "Promises",
             [
                 Column(Query(f"slo:objective:ratio{{{WHICH}}}", "Objective"), unit="percentunit", decimals=1),
-                Column(Query(f"1 - slo:error_ratio:rate1h{{{WHICH}}}", "Kept, 1 h"), unit="percentunit", decimals=3),
-                Column(Query(f"1 - slo:error_ratio:rate3d{{{WHICH}}}", "Kept, 3 d"), unit="percentunit", decimals=3),
+                Column(Query(f"1 - slo:error_ratio:rate1h{{{WHICH}}}", "Kept, 1 h"), "percentunit", 3),
+                Column(Query(f"1 - slo:error_ratio:rate3d{{{WHICH}}}", "Kept, 3 d"), "percentunit", 3),
                 Column(Query(f"slo:requests:rate5m{{{WHICH}}}", "Requests/s"), unit="reqps", decimals=1),
                 Column(Query(f"slo:burn_rate:rate5m{{{WHICH}}}", "Burn, 5 m"), decimals=2, steps=BURN),
                 Column(Query(f"slo:burn_rate:rate1h{{{WHICH}}}", "Burn, 1 h"), decimals=2, steps=BURN),
