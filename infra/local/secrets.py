@@ -1,9 +1,8 @@
-"""The secrets of a development machine: random, made once, in files that only their owner reads."""
+"""The secrets of one checkout, for both runtimes: made once, a file each, readable by their owner alone."""
 
 import os
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from infra.local import paths
 
@@ -12,16 +11,16 @@ def _password() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _api_key() -> str:
+    # The prefix tells people and secret scanners what it is; 192 random bits follow.
+    return f"sb_test_{secrets.token_urlsafe(24)}"
+
+
 def _key() -> str:
     return secrets.token_hex(32)
 
 
-def _api_key() -> str:
-    """128 random bits and more; the prefix lets a scanner tell it from other keys."""
-    return f"sb_{secrets.token_urlsafe(24)}"
-
-
-NAMES: dict[str, Callable[[], str]] = {
+_MAKERS: dict[str, Callable[[], str]] = {
     "postgres_password": _password,
     "shortener_database_password": _password,
     "redis_password": _password,
@@ -35,26 +34,25 @@ NAMES: dict[str, Callable[[], str]] = {
 }
 
 
-def ensure(folder: Path = paths.SECRETS) -> Path:
-    """Makes those that are missing and keeps the rest: data that a run left behind was made with them."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, make in NAMES.items():
-        _create(folder / name, make())
-    return folder
+def ensure() -> None:
+    """Makes those that are missing; one that exists is never changed, the data depends on it."""
+    paths.SECRETS.mkdir(parents=True, exist_ok=True)
+    paths.SECRETS.chmod(0o700)
+    for name, make in _MAKERS.items():
+        path = paths.SECRETS / name
+        if path.exists() and path.read_text():
+            continue
+        # Written beside and renamed: an interrupted run leaves no half of a secret.
+        partial = path.with_suffix(".part")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(make())
+        partial.rename(path)
 
 
-def _create(path: Path, value: str) -> None:
-    """Whole or not at all, and never over an existing one, even when two runs start together."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.touch(mode=0o600)
-    partial.write_text(value)
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        return
-    finally:
-        partial.unlink()
+def read(name: str) -> str:
+    return (paths.SECRETS / name).read_text().strip()
 
 
-def read(name: str, folder: Path = paths.SECRETS) -> str:
-    return (folder / name).read_text().strip()
+def exist() -> bool:
+    return all((paths.SECRETS / name).exists() for name in _MAKERS)

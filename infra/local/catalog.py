@@ -1,0 +1,95 @@
+"""What runs: the programs of the stack, their ports, what they need, and the names of their replicas."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infra.local import settings
+from infra.local.errors import LocalError
+
+REPLICAS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    name: str
+    port_variable: str
+    module: str | None = None  # of a service; a server has none
+    replicas_max: int = 1
+    # The public address of all replicas is `port_variable`, held by the supervisor; replica N listens on +N.
+    shares_socket: bool = False
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 20
+    ready_path: str | None = None
+    ready_timeout_s: float = 60.0
+
+    def port(self, number: int = 1) -> int:
+        base = settings.ports()[self.port_variable]
+        return base + number if self.shares_socket else base + number - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One replica of a program."""
+
+    program: Program
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.program.name if self.number == 1 else f"{self.program.name}-{self.number}"
+
+    @property
+    def port(self) -> int:
+        return self.program.port(self.number)
+
+    @property
+    def supervised_name(self) -> str:
+        return f"{self.program.name}:{self.program.name}-{self.number}"
+
+
+POSTGRES = Program("postgres", "POSTGRES_PORT", stop_signal="INT", stop_wait_s=30)
+REDIS = Program("redis", "REDIS_PORT")
+KAFKA = Program("kafka", "KAFKA_PORT", stop_wait_s=30)
+PROMETHEUS = Program("prometheus", "PROMETHEUS_PORT", ready_path="/-/ready")
+ALERTMANAGER = Program("alertmanager", "ALERTMANAGER_PORT", ready_path="/-/ready")
+SHORTENER = Program(
+    "shortener",
+    "SHORTENER_PORT",
+    module="shortener.main",
+    replicas_max=REPLICAS_MAX,
+    shares_socket=True,
+    ready_path="/readyz",
+)
+SHORTENER_WORKER = Program(
+    "shortener-worker",
+    "SHORTENER_WORKER_PORT",
+    module="shortener.worker",
+    replicas_max=REPLICAS_MAX,
+    stop_wait_s=30,
+    ready_path="/readyz",
+)
+
+SERVERS = (POSTGRES, REDIS, KAFKA, PROMETHEUS, ALERTMANAGER)
+SERVICES = (SHORTENER, SHORTENER_WORKER)
+PROGRAMS = (*SERVERS, *SERVICES)
+# The database, the role and the migrations of a service carry its package's name.
+PACKAGES = ("shortener",)
+
+
+def program(name: str) -> Program:
+    for found in PROGRAMS:
+        if found.name == name:
+            return found
+    raise LocalError(f"there is no service {name}", hint=f"one of: {' '.join(p.name for p in PROGRAMS)}")
+
+
+def processes() -> Iterator[Process]:
+    for each in PROGRAMS:
+        yield from (Process(each, number) for number in range(1, each.replicas_max + 1))
+
+
+def process(name: str) -> Process | None:
+    """A replica called by its own name, such as shortener-2; a scalable program's bare name is all of it."""
+    return next(
+        (p for p in processes() if p.name == name and (p.number > 1 or p.program.replicas_max == 1)), None
+    )

@@ -1,0 +1,99 @@
+"""Becomes one process of the stack: works out its command and environment, then replaces itself by it."""
+
+import os
+import resource
+import sys
+
+from infra.local import catalog, kafka, paths, postgres, redis, secrets, settings
+from infra.local.catalog import Process
+
+_OPEN_FILES = 65_536
+
+
+def server_command(process: Process) -> list[str]:
+    data = paths.DATA / process.name
+    match process.name:
+        case "postgres":
+            return postgres.command(data.resolve(), process.port)
+        case "redis":
+            return redis.command_with_file(data)
+        case "kafka":
+            return kafka.command(data)
+        case "prometheus":
+            return [
+                "prometheus",
+                f"--config.file={paths.INFRA / 'prometheus' / 'prometheus.local.yml'}",
+                f"--storage.tsdb.path={data}",
+                "--storage.tsdb.retention.time=3d",
+                "--storage.tsdb.retention.size=1GB",
+                "--enable-feature=exemplar-storage",
+                f"--web.listen-address=127.0.0.1:{process.port}",
+            ]
+        case _:
+            return [
+                alertmanager_program(),
+                f"--config.file={paths.INFRA / 'alertmanager' / 'alertmanager.yml'}",
+                f"--storage.path={data}",
+                "--cluster.listen-address=",
+                f"--web.listen-address=127.0.0.1:{process.port}",
+            ]
+
+
+def alertmanager_program() -> str:
+    """Debian renames it."""
+    import shutil
+
+    return shutil.which("prometheus-alertmanager") or "alertmanager"
+
+
+def service_environment(process: Process) -> dict[str, str]:
+    """As docker-compose.yml gives it; a few choices can be set by variable or .env."""
+    ports = settings.ports()
+    chosen = {
+        "ENVIRONMENT": "local",
+        "LOG_LEVEL": settings.variable("LOG_LEVEL") or "info",
+        "ACCESS_LOG": settings.variable("ACCESS_LOG") or "sampled",
+        "DATABASE_POOL_MAX": settings.variable("DATABASE_POOL_MAX") or "10",
+        "TRACE_SAMPLE_RATIO": settings.variable("TRACE_SAMPLE_RATIO") or "0.01",
+        "SERVICE_NAME": process.program.name,
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(process.port),
+        "DATABASE_URL": f"postgresql://shortener@127.0.0.1:{ports['POSTGRES_PORT']}/shortener",
+        "DATABASE_PASSWORD": secrets.read("shortener_database_password"),
+        "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
+        "REDIS_PASSWORD": secrets.read("redis_password"),
+        "KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['KAFKA_PORT']}",
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{ports['SHORTENER_PORT']}",
+        "TRACE_FILE": str(paths.DATA / "traces" / f"{process.name}.jsonl"),
+    }
+    for name in ("admin_api_key", "shortener_id_key", "visitor_salt_key"):
+        chosen[name.upper()] = secrets.read(name)
+    if process.program.shares_socket:
+        chosen["HTTP_PUBLIC_FD"] = "0"
+    if geoip := settings.variable("GEOIP_DATABASE"):
+        chosen["GEOIP_DATABASE"] = geoip
+    return chosen
+
+
+def main() -> None:
+    program = catalog.program(sys.argv[1])
+    process = Process(program, int(sys.argv[2]))
+    environment = dict(os.environ)
+    if program.module is None:
+        command = server_command(process)
+    else:
+        command = [sys.executable, "-m", program.module]
+        environment |= service_environment(process)
+        (paths.DATA / "traces").mkdir(parents=True, exist_ok=True)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES if hard < 0 else min(_OPEN_FILES, hard), hard))
+    # Straight to the file: thousands of lines a second through the supervisor's pipe would cost a core.
+    log = os.open(paths.LOGS / f"{process.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.execvpe(command[0], command, environment)  # noqa: S606  (its purpose)
+
+
+if __name__ == "__main__":
+    main()
