@@ -1,4 +1,4 @@
-"""The make targets on Docker: `runtime VERB [SERVICE=] [N=] [FORMAT=json] [PROFILES=]`."""
+"""The make targets on Docker: `runtime VERB [SERVICE=] [N=] [FORMAT=json] [PROFILES=] [RATE=] ...`."""
 
 import json
 import os
@@ -86,6 +86,29 @@ def scale(service: str) -> int:
     return _start([service], service, int(wanted))
 
 
+def restart(service: str) -> int:
+    """One replica after the other, each ready before the next: a service with two loses no request."""
+    for container in views.shown(service):
+        print(f"restarting {container.name}", flush=True)
+        if (status := _docker("restart", "-t", str(STOP_TIMEOUT_S), container.id)) != 0:
+            return status
+        if not engine.wait_healthy(container.id, timeout_s=ONE_TIMEOUT_S):
+            return views.explain(1)
+    return 0
+
+
+def load(_service: str) -> int:
+    """The load profile at RATE for DURATION; its reports are copied to out/load."""
+    target, name = paths.OUT / "load", f"{engine.PROJECT}-load-run"
+    target.mkdir(parents=True, exist_ok=True)
+    if (built := _compose("build", "load")) != 0:
+        return built
+    held = _compose("run", "--no-deps", f"--name={name}", "load")
+    copied = _docker("cp", f"{name}:/app/out/load/.", str(target))
+    _docker("rm", "--force", "--volumes", name)
+    return held or copied
+
+
 def status(service: str) -> int:
     rows = [views.row(container) for container in views.shown(service)]
     if os.environ.get("FORMAT") == "json":
@@ -102,7 +125,11 @@ def status(service: str) -> int:
 
 
 def env(_service: str) -> int:
-    for name, value in views.addresses(engine.containers()).items():
+    """Of all that was started: what is stopped for a while keeps its address."""
+    started = {container.service for container in engine.containers()}
+    if not started:
+        raise DockerError("nothing runs", "make up RUNTIME=docker")
+    for name, value in views.addresses(started, stack.ports()).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 
@@ -127,6 +154,8 @@ VERBS: dict[str, Callable[[str], int]] = {
     "env": env,
     "scale": scale,
     "logs": logs,
+    "restart": restart,
+    "load": load,
     "check": check,
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,15 @@ def containers() -> list[Container]:
     inspected = json.loads(_run("docker", "inspect", "--type", "container", *ids).stdout or "[]")
     found = [_container(entry) for entry in inspected if _label(entry, "oneoff") != "True"]
     return sorted(found, key=lambda c: (c.service, c.number))
+
+
+def wait_healthy(container_id: str, *, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if any(c.id == container_id and c.state == "running" for c in containers()):
+            return True
+        time.sleep(0.25)
+    return False
 
 
 def image_present(image: str) -> bool:

@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -99,10 +98,7 @@ class Smoke:
     def rolling_restart(self) -> str:
         runtime("scale", "SERVICE=shortener", f"N={REPLICAS}")
         with self._crowd() as crowd:
-            for name in ("shortener-2", "shortener"):
-                replica = next(c for c in engine.containers() if c.name == name)
-                output("docker", "restart", "-t", "30", replica.id)
-                eventually(partial(self._ready, name))
+            runtime("restart", "SERVICE=shortener")
         return f"{REPLICAS} replicas restarted one by one: {self._unharmed(crowd)}"
 
     def replicas_discovered(self) -> str:
@@ -112,10 +108,8 @@ class Smoke:
         return f"Prometheus found {REPLICAS} replicas by their service's name"
 
     def redis_restart(self) -> str:
-        redis = next(c for c in engine.containers() if c.service == "redis")
         with self._crowd() as crowd:
-            output("docker", "restart", redis.id)
-            eventually(lambda: self._ready("redis"))
+            runtime("restart", "SERVICE=redis")
         return f"Redis away and back: {self._unharmed(crowd)}"
 
     def clicks_counted(self) -> str:
@@ -162,10 +156,6 @@ class Smoke:
         expect(not crowd.tally.failed, f"requests failed: {dict(crowd.tally.failed)}")
         expect(crowd.tally.served > 0, "nobody was served")
         return str(crowd.tally)
-
-    def _ready(self, name: str) -> None:
-        states = {row["name"]: row["state"] for row in status()}
-        expect(states.get(name) == "running", f"{name} is {states.get(name)}")
 
     def _targets(self, *, at_least: int) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

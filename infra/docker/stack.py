@@ -43,10 +43,10 @@ def _available(name: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """What the running stack was started with: a later `scale` must not move it to other ports."""
-    ports = _remembered() or chosen_ports()
-    public, worker = ports["SHORTENER_PORT"], ports["SHORTENER_WORKER_PORT"]
-    found = {name: str(port) for name, port in ports.items()} | {
+    """What docker-compose.yml cannot compute: port ranges of replicas, the secrets' folder, where spans go."""
+    found = {name: str(port) for name, port in ports().items()}
+    public, worker = ports()["SHORTENER_PORT"], ports()["SHORTENER_WORKER_PORT"]
+    found |= {
         "SECRETS_FOLDER": str(secret_files.FOLDER),
         "SHORTENER_DIRECT_PORTS": f"{public + 1}-{public + REPLICAS_MAX}",
         "SHORTENER_WORKER_PORTS": f"{worker}-{worker + REPLICAS_MAX - 1}",
@@ -54,6 +54,11 @@ def environment() -> dict[str, str]:
     if not engine.image_present(engine.services()["tempo"]["image"]):
         found["OTEL_EXPORTER_OTLP_ENDPOINT"] = ""
     return found
+
+
+def ports() -> dict[str, int]:
+    """What the running stack was started with: a later `scale` must not move it to other ports."""
+    return _remembered() or chosen_ports()
 
 
 def chosen_ports() -> dict[str, int]:
@@ -67,9 +72,9 @@ def chosen_ports() -> dict[str, int]:
     return found
 
 
-def remember_ports(ports: Mapping[str, int]) -> None:
+def remember_ports(chosen: Mapping[str, int]) -> None:
     _STARTED_WITH.parent.mkdir(parents=True, exist_ok=True)
-    _STARTED_WITH.write_text(json.dumps(ports))
+    _STARTED_WITH.write_text(json.dumps(chosen))
 
 
 def forget_ports() -> None:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
 from infra.docker import engine, secret_files
 from infra.docker.engine import Container
-from infra.docker.stack import LISTENER
 
 # Which of a container's ports is meant where it publishes several, or none for people.
 _INNER_PORTS = {"postgres": 5432, "redis": 6379, "kafka": 19092}
@@ -47,24 +48,23 @@ def since(started_at: str) -> str:
     return datetime.fromisoformat(started_at[:19]).replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
 
 
-def addresses(containers: list[Container]) -> dict[str, str]:
-    """Of what runs only; DATABASE_URL is an administrator's, as on the local runtime."""
-    ports = {c.name: p for c in containers if c.running and (p := port(c)) is not None}
+def addresses(started: AbstractSet[str], ports: Mapping[str, int]) -> dict[str, str]:
+    """`started` are services, `ports` go by their variables' names; DATABASE_URL is an administrator's."""
     found: dict[str, str] = {}
-    if public := ports.get(f"shortener{LISTENER}"):
-        found["SHORTENER_URL"] = f"http://127.0.0.1:{public}"
+    if "shortener" in started:
+        found["SHORTENER_URL"] = f"http://127.0.0.1:{ports['SHORTENER_PORT']}"
         found |= {name.upper(): _secret(name) for name in _API_KEYS}
         found["ADMIN_API_KEY"] = _secret("admin_api_key")
     for name in ("prometheus", "alertmanager", "grafana", "tempo"):
-        if name in ports:
-            found[f"{name.upper()}_URL"] = f"http://127.0.0.1:{ports[name]}"
-    if "kafka" in ports:
-        found["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{ports['kafka']}"
-    if "redis" in ports:
-        found["REDIS_URL"] = f"redis://:{_secret('redis_password')}@127.0.0.1:{ports['redis']}/0"
-    if "postgres" in ports:
+        if name in started:
+            found[f"{name.upper()}_URL"] = f"http://127.0.0.1:{ports[f'{name.upper()}_PORT']}"
+    if "kafka" in started:
+        found["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{ports['KAFKA_PORT']}"
+    if "redis" in started:
+        found["REDIS_URL"] = f"redis://:{_secret('redis_password')}@127.0.0.1:{ports['REDIS_PORT']}/0"
+    if "postgres" in started:
         who = f"signalbox:{_secret('postgres_password')}"
-        found["DATABASE_URL"] = f"postgresql://{who}@127.0.0.1:{ports['postgres']}/postgres"
+        found["DATABASE_URL"] = f"postgresql://{who}@127.0.0.1:{ports['POSTGRES_PORT']}/postgres"
     return found
 
 

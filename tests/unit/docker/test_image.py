@@ -47,4 +47,10 @@ def test_the_recipe_is_understood_by_old_engines() -> None:
 def test_the_build_context_holds_only_what_is_named() -> None:
     wanted = [line for line in IGNORE if line.startswith("!")]
     assert IGNORE[1] == "*"
-    assert wanted == ["!requirements/runtime.txt", "!libs/*/", "!services/*/", "!infra/docker/image/"]
+    assert wanted == [
+        "!requirements/*.txt",
+        "!libs/*/",
+        "!services/*/",
+        "!infra/docker/image/",
+        "!loadtests/",
+    ]

@@ -99,16 +99,11 @@ def test_an_unknown_name_is_met_with_the_next_step(containers: list[Container]) 
         stack.replica("shortener-9")
 
 
-def test_addresses_are_only_of_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_are_only_of_what_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_files, "FOLDER", tmp_path)
     (tmp_path / "redis_password").write_text("pw")
-    found = views.addresses(
-        [
-            container("redis", ports={6379: 16379}),
-            container("kafka", ports={19092: 19092}, status="exited"),
-            container("prometheus", ports={9090: 19090}),
-        ]
-    )
+    ports = {"REDIS_PORT": 16379, "PROMETHEUS_PORT": 19090, "KAFKA_PORT": 19092}
+    found = views.addresses({"redis", "prometheus"}, ports)
     assert found == {"REDIS_URL": "redis://:pw@127.0.0.1:16379/0", "PROMETHEUS_URL": "http://127.0.0.1:19090"}
 
 
