@@ -1,0 +1,66 @@
+"""A thin HTTP client for the workers: one kept connection, no redirects followed, every wait bounded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from geventhttpclient import HTTPClient
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+
+from loadtests.target import Target
+
+TIMEOUT_S = 30.0
+TRANSPORT_ERRORS = (OSError, HTTPConnectionClosed, HTTPParseError)
+
+
+class Unexpected(Exception):  # noqa: N818 - an answer that the scenario did not want, counted by its text
+    """What came instead of the wanted answer; the text is short and has few values, it becomes a counter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def expect(self, *statuses: int) -> "Answer":
+        if self.status not in statuses:
+            raise Unexpected(f"status {self.status}")
+        return self
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Http:
+    """One connection to the target; not shared between workers."""
+
+    def __init__(self, target: Target, headers: Mapping[str, str] | None = None) -> None:
+        self._client = HTTPClient(
+            target.address,
+            target.port,
+            headers={"User-Agent": "signalbox-load/1", **(headers or {})},
+            connection_timeout=TIMEOUT_S,
+            network_timeout=TIMEOUT_S,
+        )
+
+    def send(
+        self, method: str, path: str, *, document: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Raises `Unexpected` for anything that went wrong below HTTP."""
+        body = b"" if document is None else json.dumps(document).encode()
+        content = {} if document is None else {"Content-Type": "application/json"}
+        try:
+            response = self._client.request(method, path, body, {**(headers or {}), **content})
+            try:
+                return Answer(response.status_code, dict(response.items()), bytes(response.read()))
+            finally:
+                response.release()
+        except TRANSPORT_ERRORS as error:
+            raise Unexpected(type(error).__name__) from error
+
+    def close(self) -> None:
+        self._client.close()
