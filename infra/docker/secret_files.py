@@ -1,7 +1,6 @@
 """Secrets as containers can read them: copies of .run/secrets, and the files made from them."""
 
 import hashlib
-import os
 from pathlib import Path
 
 from infra.docker.engine import PROJECT
@@ -29,13 +28,10 @@ def redis_acl(password: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """In place: a running container has this very file mounted."""
-    if path.exists() and path.read_text() == text:
+    """Whole or not at all, and only once: the volumes were made with these, whatever becomes of .run/secrets."""
+    if path.exists():
         return
-    with open(path, "w", encoding="utf-8", opener=_private) as file:
-        file.write(text)
-    path.chmod(0o644)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(text)
+    partial.chmod(0o644)
+    partial.rename(path)

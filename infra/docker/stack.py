@@ -38,12 +38,14 @@ def _available(name: str) -> bool:
     print(f"pulling {body['image']} for {name}", flush=True)
     reason = engine.pull(body["image"], timeout_s=PULL_TIMEOUT_S)
     if reason is not None:
+        if os.environ.get("REQUIRE_ALL"):
+            raise DockerError(f"{body['image']} cannot be had: {reason}", "go without it: REQUIRE_ALL=")
         print(f"left out: {name}, its image cannot be had ({reason})", file=sys.stderr, flush=True)
     return reason is None
 
 
 def environment() -> dict[str, str]:
-    """What docker-compose.yml cannot compute: port ranges of replicas, the secrets' folder, where spans go."""
+    """What docker-compose.yml cannot compute: ports of replicas, the folder of secrets, where spans go."""
     found = {name: str(port) for name, port in ports().items()}
     public, worker = ports()["SHORTENER_PORT"], ports()["SHORTENER_WORKER_PORT"]
     found |= {

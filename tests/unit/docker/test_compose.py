@@ -163,3 +163,12 @@ def test_secret_copies_are_readable_inside_a_folder_that_is_not(made: Path) -> N
 
 def test_the_file_of_redis_does_not_open_redis(made: Path) -> None:
     assert (made / "redis_password").read_text() not in (made / "redis_acl").read_text()
+
+
+def test_copies_outlive_the_secrets_they_were_made_of(made: Path) -> None:
+    before = {path.name: path.read_text() for path in made.iterdir()}
+    for path in paths.SECRETS.iterdir():
+        path.unlink()
+    secrets.ensure()
+    secret_files.write(paths.SECRETS, made)
+    assert {path.name: path.read_text() for path in made.iterdir()} == before
