@@ -28,7 +28,7 @@ def redis_acl(password: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and only once: the volumes were made with these, whatever becomes of .run/secrets."""
+    """Whole or not at all, and only once: volumes were made with these, whatever becomes of .run/secrets."""
     if path.exists():
         return
     partial = path.with_name(f".{path.name}.part")
