@@ -52,7 +52,9 @@ def request_id_of(value: bytes | None) -> str:
 
 def route_of(scope: Scope) -> str:
     """The template of the matched route: a bounded label, never the path itself."""
-    return getattr(scope.get("route"), "path", _NO_ROUTE)
+    # FastAPI keeps the template of a route of an included router, prefixes and all, beside the route.
+    whole = scope.get("fastapi", {}).get("effective_route_context")
+    return getattr(whole, "path_format", None) or getattr(scope.get("route"), "path", _NO_ROUTE)
 
 
 class Exchange:

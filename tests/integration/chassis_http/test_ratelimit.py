@@ -1,7 +1,7 @@
 """Limits in a real Redis: shared, all or nothing, and harmless when Redis is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -19,8 +19,8 @@ SLOW = 1 / 3600
 
 
 @asynccontextmanager
-async def client(url: str, **changes: float) -> AsyncIterator[Redis]:
-    redis = connect(ChassisSettings(redis_url=url, **{"redis_timeout_s": 2.0, **changes}))
+async def client(url: str, redis_timeout_s: float = 2.0) -> AsyncIterator[Redis]:
+    redis = connect(ChassisSettings(redis_url=url, redis_timeout_s=redis_timeout_s))
     try:
         yield redis
     finally:
@@ -128,8 +128,8 @@ async def test_it_returns_to_redis_by_itself(own_redis: Handle) -> None:
         async def by_redis() -> bool:
             return not (await checks.check([limit])).degraded
 
-        probe: Callable[[], Awaitable[bool]] = by_redis
-        assert await eventually(probe, timeout_s=20)
+        returned: bool = await eventually(by_redis, timeout_s=20)
+        assert returned
 
 
 async def test_where_money_is_at_stake_it_can_fail_closed(own_redis: Handle) -> None:

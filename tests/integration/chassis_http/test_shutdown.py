@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -125,8 +125,7 @@ async def until_busy(port: int) -> bool:
         _, _, page = await get(port, "/metrics")
         return b"http_server_active_requests 1.0" in page
 
-    probe: Callable[[], Awaitable[bool]] = is_busy
-    return await eventually(probe)
+    return await eventually(is_busy)
 
 
 async def test_a_taken_port_ends_the_process_with_a_line_that_says_so(tmp_path: Path) -> None:
