@@ -1,0 +1,52 @@
+"""The demo's last page: what was done, how fast, what held, where to look next."""
+
+from collections.abc import Mapping, Sequence
+
+from infra.local.demo.acts import Check
+from infra.local.demo.traffic import PERCENTS, Recorder
+
+
+def render(
+    recorder: Recorder, checks: Sequence[Check], addresses: Mapping[str, str], times: Mapping[str, float]
+) -> str:
+    parts = [_requests(recorder), _checks(checks), _where(addresses), _times(times)]
+    return "\n\n".join(parts)
+
+
+def _requests(recorder: Recorder) -> str:
+    heads = "".join(f"{f'p{percent} ms':>10}" for percent in PERCENTS)
+    lines = [f"{'What was asked':<24}{'count':>7}{heads}  answers"]
+    for kind, latencies in recorder.latencies.items():
+        numbers = "".join(f"{value:>10.1f}" for value in recorder.percentiles(kind))
+        statuses = ", ".join(
+            f"{count} x {status}" for status, count in sorted(recorder.statuses[kind].items())
+        )
+        lines.append(f"{kind:<24}{len(latencies):>7,}{numbers}  {statuses}")
+    lines.append(
+        "Timed in one Python client that shares this machine with all servers; redirects from their intended start."
+    )
+    return "\n".join(lines)
+
+
+def _checks(checks: Sequence[Check]) -> str:
+    width = max(len(check.claim) for check in checks)
+    lines = [f"  {'held  ' if c.held else 'BROKEN'}  {c.claim:<{width}}  {c.seen}" for c in checks]
+    return "\n".join(["What was expected", *lines])
+
+
+def _where(addresses: Mapping[str, str]) -> str:
+    shortener = addresses["SHORTENER_URL"]
+    rows = [
+        ("API docs", f"{shortener}/docs"),
+        ("Dashboards", addresses.get("GRAFANA_URL") or "make dashboards"),
+        ("Prometheus", addresses.get("PROMETHEUS_URL", "")),
+        ("Alertmanager", addresses.get("ALERTMANAGER_URL", "")),
+        ("Traces", (addresses.get("TEMPO_URL", "") and "Grafana, Explore, Tempo") or "make trace"),
+        ("Keys and addresses", 'eval "$(make -s env)"'),
+        ("Then", "make status, make scale SERVICE=shortener N=3, make stop"),
+    ]
+    return "\n".join(["Where to look", *(f"  {name:<20}{value}" for name, value in rows if value)])
+
+
+def _times(times: Mapping[str, float]) -> str:
+    return "It took " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in times.items())

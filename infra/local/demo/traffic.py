@@ -1,0 +1,122 @@
+"""The demo's client: bounded, on loopback only, every request timed."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from infra.local.errors import LocalError
+
+T = TypeVar("T")
+IN_FLIGHT_MAX = 48
+TIMEOUT_S = 15.0
+PERCENTS = (50, 95, 99)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Recorder:
+    """Latencies in ms by kind of request, and statuses."""
+
+    def __init__(self) -> None:
+        self.latencies: dict[str, list[float]] = defaultdict(list)
+        self.statuses: dict[str, Counter[int]] = defaultdict(Counter)
+
+    def note(self, kind: str, status: int, latency_ms: float) -> None:
+        self.latencies[kind].append(latency_ms)
+        self.statuses[kind][status] += 1
+
+    def percentiles(self, kind: str) -> list[float]:
+        """Nearest rank, which needs no distribution and invents no value."""
+        found = sorted(self.latencies[kind])
+        return [found[max(0, -(-len(found) * percent // 100) - 1)] for percent in PERCENTS]
+
+
+class Client:
+    """One tenant's calls: `key` is sent with all but visits."""
+
+    def __init__(self, http: httpx.AsyncClient, key: str, recorder: Recorder) -> None:
+        self._http = http
+        self._key = key
+        self._recorder = recorder
+
+    def as_tenant(self, key: str) -> "Client":
+        return Client(self._http, key, self._recorder)
+
+    async def call(
+        self, kind: str, method: str, path: str, *, json: Any = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        return await self._send(
+            kind, method, path, json, {"Authorization": f"Bearer {self._key}", **(headers or {})}
+        )
+
+    async def visit(
+        self, kind: str, slug: str, *, headers: dict[str, str], meant_at: float | None = None
+    ) -> httpx.Response:
+        """`meant_at`: on the loop's clock; a visit that starts late is charged for its wait."""
+        return await self._send(kind, "GET", f"/{slug}", None, headers, meant_at)
+
+    async def _send(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        json: Any,
+        headers: dict[str, str],
+        meant_at: float | None = None,
+    ) -> httpx.Response:
+        started = meant_at or time.monotonic()
+        try:
+            answer = await self._http.request(method, path, json=json, headers=headers)
+        except httpx.HTTPError as error:
+            raise LocalError(
+                f"{method} {path} failed: {type(error).__name__} {error}",
+                hint="make status, then make logs SERVICE=shortener",
+            ) from error
+        self._recorder.note(kind, answer.status_code, (time.monotonic() - started) * 1000)
+        return answer
+
+
+@asynccontextmanager
+async def connect(base_url: str, key: str, recorder: Recorder) -> AsyncIterator[Client]:
+    if urlsplit(base_url).hostname not in _LOOPBACK:
+        raise LocalError(f"the demo drives loopback only, not {base_url}", hint="unset SHORTENER_URL")
+    limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX)
+    async with httpx.AsyncClient(
+        base_url=base_url, timeout=TIMEOUT_S, limits=limits, trust_env=False
+    ) as http:
+        yield Client(http, key, recorder)
+
+
+async def together(calls: Iterable[Callable[[], Awaitable[T]]], *, width: int = IN_FLIGHT_MAX) -> list[T]:
+    """All of them, at most `width` at once, in the order given."""
+    gate = asyncio.Semaphore(width)
+
+    async def one(call: Callable[[], Awaitable[T]]) -> T:
+        async with gate:
+            return await call()
+
+    return await asyncio.gather(*(one(call) for call in calls))
+
+
+async def on_schedule(
+    calls: Iterable[Callable[[float], Awaitable[T]]], *, rate_per_s: float, in_flight_max: int = IN_FLIGHT_MAX
+) -> list[T]:
+    """Starts call n at n / rate, whether earlier ones are answered or not, and tells it that moment."""
+    gate = asyncio.Semaphore(in_flight_max)
+    begin = time.monotonic()
+
+    async def one(call: Callable[[float], Awaitable[T]], meant_at: float) -> T:
+        async with gate:
+            return await call(meant_at)
+
+    tasks = []
+    for number, call in enumerate(calls):
+        meant_at = begin + number / rate_per_s
+        await asyncio.sleep(max(0.0, meant_at - time.monotonic()))
+        tasks.append(asyncio.create_task(one(call, meant_at)))
+    return await asyncio.gather(*tasks)
