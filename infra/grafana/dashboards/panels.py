@@ -140,7 +140,7 @@ def lines(
         .height(height)
         .interval("5s")
         .line_width(1.5)
-        .fill_opacity(55 if stacked else 8)
+        .fill_opacity(55 if stacked else 0)
         .show_points(common_model.VisibilityMode.NEVER)
         .span_nulls(False)
         .legend(legend)

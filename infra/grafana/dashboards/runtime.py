@@ -161,10 +161,10 @@ def _postgres(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Connections of the pools",
-            [Query(f"sum by (state) (db_pool_connections{{{WHO}}})", "{{state}}")],
+            [Query(f'sum by (state) (db_pool_connections{{{WHO}, state!="max"}})', "{{state}}")],
             span=12,
             stacked=True,
-            colors={"idle": "green", "used": "orange", "in_use": "orange", "free": "blue"},
+            colors={"idle": "green", "used": "orange"},
         )
     )
     made.with_panel(
@@ -283,7 +283,11 @@ def _kafka(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Lag",
-            [Query(f"sum by (group, topic) (kafka_consumer_lag_records{{{WHO}}})", "{{group}} {{topic}}")],
+            [
+                Query(f"sum by (group, topic) (kafka_consumer_lag_records{{{WHO}}})", "{{group}} {{topic}}"),
+                Query(or_zero(f"sum(kafka_consumer_parked_keys{{{WHO}}})"), "keys parked"),
+            ],
+            about="Records not applied yet, and keys that wait for another try.",
             span=8,
         )
     )
@@ -317,7 +321,7 @@ def _outbox(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Waiting in the outbox",
-            [Query(f"max by (job) (outbox_pending_records{{{WHO}}})", "{{job}}")],
+            [Query(f"sum by (job) (outbox_pending_records{{{WHO}}})", "{{job}}")],
             span=6,
         )
     )

@@ -33,7 +33,7 @@ STATUSES = {
     "307": "#96D98D",
     "308": "#C8F2C2",
     "404": "yellow",
-    "410": "#FADE2A",
+    "410": "purple",
     "429": "orange",
     "503": "red",
     "5xx": "red",
@@ -65,7 +65,7 @@ def _numbers(made: dashboard.Dashboard) -> None:
             Query(f"1 - ({or_zero(rate(f'{HTTP}_count', FAILED))}) / {rate(f'{HTTP}_count', REDIRECT)}"),
             unit="percentunit",
             about="Redirects that were not answered 5xx. 404 and 410 are right answers.",
-            decimals=3,
+            decimals=2,
             steps=[(None, "red"), (0.999, "green")],
         )
     )
@@ -189,7 +189,10 @@ def _promises(made: dashboard.Dashboard) -> None:
     made.with_panel(
         lines(
             "Requests in progress",
-            [Query(f"sum by (instance) (http_server_active_requests{{{REPLICA}}})", "{{instance}}")],
+            [
+                Query(f"sum by (instance) (http_server_active_requests{{{REPLICA}}})", "{{instance}}"),
+                Query(or_zero(f"sum(resilience_queued_requests{{{REPLICA}}})"), "waiting for a turn"),
+            ],
             span=9,
         )
     )

@@ -15,7 +15,24 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BUCKETS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
 TICK_S = 0.25
 TOPIC = "shortener.clicks-recorded.v1"
 
@@ -33,7 +50,7 @@ class Process:
         self.gauge("event_loop_lag_seconds")
         for check in ("postgres", "redis", "kafka"):
             self.gauge("health_check_up", "check").labels(check).set(1)
-        for state, value in (("idle", 4), ("used", 2)):
+        for state, value in (("idle", 4), ("used", 2), ("max", 10)):
             self.gauge("db_pool_connections", "state").labels(state).set(value)
 
     def _make(self, kind: Callable[..., Any], name: str, labels: Sequence[str], **options: Any) -> Any:
@@ -93,7 +110,11 @@ class Replica(Process):
 
     def management(self) -> None:
         http = self.histogram("http_server_request_duration_seconds", "method", "route", "status")
-        routes = (("POST", "/v1/links", "201"), ("GET", "/v1/links/{id}", "200"), ("GET", "/v1/links/{id}/stats", "200"))
+        routes = (
+            ("POST", "/v1/links", "201"),
+            ("GET", "/v1/links/{id}", "200"),
+            ("GET", "/v1/links/{id}/stats", "200"),
+        )
         for method, route, status in self.random.choices(routes, k=4):
             seconds = self.seconds(0.006)
             example = self.trace(f"{method} {route}", seconds) if self.random.random() < 0.03 else None
@@ -105,16 +126,18 @@ class Replica(Process):
         self.counter("shortener_links_changed", "change").labels("update").inc(self.random.random() < 0.2)
 
     def pipeline(self) -> None:
-        self.gauge("shortener_cache_tracking_up").set(1)
-        self.gauge("shortener_cache_entries").set(42_000 + self.random.randrange(800))
+        self.gauge("shortener_cache_tracking_up", "source").labels("redis").set(1)
+        self.gauge("shortener_cache_entries", "kind").labels("live").set(42_000 + self.random.randrange(800))
         self.counter("shortener_cache_fills", "outcome").labels("stored").inc(self.random.randrange(4))
-        self.counter("shortener_cache_invalidations", "source").labels("tracking").inc(self.random.random() < 0.3)
+        self.counter("shortener_cache_invalidations", "source").labels("tracking").inc(
+            self.random.random() < 0.3
+        )
         self.gauge("shortener_invalidations_pending").set(0)
         self.counter("shortener_clicks_sent").inc(int(58 * self.load()))
         self.gauge("shortener_clicks_buffered").set(self.random.randrange(60))
         self.counter("shortener_visits_granted").inc(self.random.random() < 0.5)
         self.counter("shortener_visits_refused").inc(self.random.random() < 0.1)
-        self.counter("kafka_producer_records", "topic", "outcome").labels(TOPIC, "ok").inc(3)
+        self.counter("kafka_producer_records", "topic", "outcome").labels(TOPIC, "acknowledged").inc(3)
         self.histogram("kafka_producer_send_seconds", "topic").labels(TOPIC).observe(self.seconds(0.003))
 
 
@@ -123,11 +146,15 @@ class Worker(Process):
         super().advance()
         for partition in range(6):
             lag = self.random.randrange(9)
-            self.gauge("kafka_consumer_lag_records", "group", "topic", "partition").labels("clicks", TOPIC, partition).set(lag)
+            self.gauge("kafka_consumer_lag_records", "group", "topic", "partition").labels(
+                "clicks", TOPIC, partition
+            ).set(lag)
             age = self.gauge("kafka_consumer_lag_seconds", "group", "topic", "partition")
             age.labels("clicks", TOPIC, partition).set(lag * 0.12)
         self.histogram("kafka_consumer_batch_seconds", "group").labels("clicks").observe(self.seconds(0.012))
-        self.counter("kafka_consumer_records", "group", "topic", "outcome").labels("clicks", TOPIC, "applied").inc(6)
+        self.counter("kafka_consumer_records", "group", "topic", "outcome").labels(
+            "clicks", TOPIC, "applied"
+        ).inc(6)
         applied = self.counter("shortener_clicks_applied", "kind")
         applied.labels("human").inc(int(100 * self.load()))
         applied.labels("bot").inc(int(14 * self.load()))
@@ -161,7 +188,11 @@ def export_request(service: str, name: str, trace_id: str, seconds: float) -> di
         for span_id, parent, part, kind, low, high in parts
     ]
     resource = {"attributes": [_attribute("service.name", service)]}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "synthetic"}, "spans": spans}]}]}
+    return {
+        "resourceSpans": [
+            {"resource": resource, "scopeSpans": [{"scope": {"name": "synthetic"}, "spans": spans}]}
+        ]
+    }
 
 
 def _server(process: Process) -> ThreadingHTTPServer:

@@ -22,7 +22,7 @@ function lines(rule) {
   const cells = (says, since) => h("tr", {},
     h("td", {}, badge(rule.state === "inactive" ? "quiet" : rule.state, COLOR[rule.state])),
     h("td", {}, h("b", {}, rule.name)), h("td", {}, rule.labels.severity ?? ""), h("td", {}, says), h("td", {}, since));
-  if (!rule.alerts?.length) return [cells(h("code", {}, rule.query.replace(/\s+/g, " ").slice(0, 160)), "")];
+  if (!rule.alerts?.length) return [cells(h("code", {}, rule.query.replace(/\s+/g, " ")), "")];
   return rule.alerts.map((alert) => cells(
     [h("div", {}, alert.annotations.summary ?? ""), h("small", { style: "color:var(--quiet)" }, `${alert.annotations.description ?? ""} (${format(Number(alert.value))})`)],
     clock(Date.parse(alert.activeAt) / 1000, true)));

@@ -44,12 +44,14 @@ export async function one(page, id) {
 function line(span, { start, total, color }) {
   const from = (seconds(span.start_ns) - start) / total, length = seconds(span.end_ns - span.start_ns) / total;
   const text = format(seconds(span.end_ns - span.start_ns), "s");
-  const beside = from + length < 0.82 ? `left:${(from + length) * 100}%` : `right:${(1 - from) * 100}%`;
+  // Beside the bar where there is room, else on it.
+  const place = from + length < 0.85 ? { style: `left:${(from + length) * 100}%` }
+    : from > 0.15 ? { style: `right:${(1 - from) * 100}%` } : { class: "on", style: `right:${(1 - from - length) * 100}%` };
   const facts = { kind: span.kind, status: span.status, span: span.span_id, parent: span.parent_id, ...span.attributes };
   return h("details", { class: `span${span.failed ? " failed" : ""}`, vars: { depth: span.depth, c: color } },
     h("summary", {},
       h("div", { class: "name" }, h("b", { title: span.name }, span.name), h("small", {}, span.service), span.failed ? badge("error", "red") : null),
-      h("div", { class: "lane" }, h("i", { style: `left:${from * 100}%;width:${length * 100}%` }), h("em", { style: beside }, text))),
+      h("div", { class: "lane" }, h("i", { style: `left:${from * 100}%;width:${length * 100}%` }), h("em", place, text))),
     h("dl", {}, Object.entries(facts).filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]),
       span.events.flatMap(({ name, at_ns: at, attributes }) => [h("dt", {}, `+${format(seconds(at - span.start_ns), "s")}`), h("dd", {}, `${name} ${Object.entries(attributes).map(([k, v]) => `${k}=${v}`).join(" ")}`)])));
 }

@@ -7,12 +7,17 @@ import { clock, format } from "../format.js";
 const SYNC = uPlot.sync("board");
 const EXEMPLARS_MAX = 120;
 
+// Steps of a clock and of binary units: a tick reads 14:05 or 32 MiB, never 14:03:20 or 28.6 MiB.
+const TIME_STEPS = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
+const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const moment = (t, step) => (step >= 86400 ? clock(t, true).slice(5, 10) : clock(t).slice(0, step < 60 ? 8 : 5));
+
 export function axes(unit, splits) {
   const font = `11px ${css("font")}`;
   const common = { stroke: css("quiet"), font, ticks: { show: false } };
   return [
-    { ...common, size: 24, gap: 6, space: 80, grid: { stroke: css("grid"), width: 1 }, values: (u, at) => at.map((t) => clock(t).slice(0, u.scales.x.max - u.scales.x.min > 600 ? 5 : 8)) },
-    { ...common, gap: 6, space: 34, size: (u, values) => 14 + 6.4 * Math.max(3, ...(values ?? []).map((v) => v.length)), grid: { stroke: css("grid"), width: 1 }, ...(splits ?? { values: (u, at) => labels(at, unit) }) },
+    { ...common, size: 24, gap: 6, space: 46, grid: { stroke: css("grid"), width: 1 }, incrs: TIME_STEPS, values: (u, at, axis, space, step) => at.map((t) => moment(t, step)) },
+    { ...common, gap: 6, space: 34, ...(unit === "bytes" ? { incrs: BYTE_STEPS } : {}), size: (u, values) => 14 + 6.4 * Math.max(3, ...(values ?? []).map((v) => v.length)), grid: { stroke: css("grid"), width: 1 }, ...(splits ?? { values: (u, at) => labels(at, unit) }) },
   ];
 }
 

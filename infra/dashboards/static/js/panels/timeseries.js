@@ -83,7 +83,7 @@ export function draw(body, panel, data, context) {
     const plotted = visible.map(({ color }) => ({
       stroke: color,
       width: custom.lineWidth ?? 1.5,
-      fill: alpha(color, (custom.fillOpacity ?? 8) / 100),
+      fill: alpha(color, (custom.fillOpacity ?? 0) / 100),
       spanGaps: custom.spanNulls === true,
       points: { show: lone, size: 6, fill: color },
     }));

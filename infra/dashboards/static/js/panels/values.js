@@ -27,7 +27,7 @@ function words(value, { unit, decimals, mappings, thresholds }) {
 
 function sparkline(y, color) {
   const points = y.map((value, i) => [i / Math.max(1, y.length - 1) * 100, value]).filter(([, value]) => value !== null);
-  if (points.length < 2) return null;
+  if (points.length < 2 || points.every(([, value]) => value === 0)) return null;
   const low = Math.min(0, ...points.map(([, v]) => v)), high = Math.max(...points.map(([, v]) => v));
   const path = points.map(([x, v], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${(48 - 44 * ((v - low) / (high - low || 1))).toFixed(2)}`).join("");
   const [left, right] = [points[0][0], points.at(-1)[0]];
@@ -67,9 +67,9 @@ export function drawGauge(body, panel, values) {
     return h("figure", {},
       svg("svg", { viewBox: "0 0 200 156", role: "img", "aria-label": `${name} ${text}` },
         ring.map((part) => part?.cloneNode()),
-        svg("path", { d: arc(74, 0, 1), fill: "none", stroke: "var(--track)", "stroke-width": "26" }),
-        filled > 0.002 ? svg("path", { d: arc(74, 0, filled), fill: "none", stroke: color, "stroke-width": "26" }) : null,
-        svg("text", { x: 100, y: 118, "font-size": text.length > 6 ? 28 : 34, style: `--c:${color}` }, text)),
+        svg("path", { d: arc(77, 0, 1), fill: "none", stroke: "var(--track)", "stroke-width": "20" }),
+        filled > 0.002 ? svg("path", { d: arc(77, 0, filled), fill: "none", stroke: color, "stroke-width": "20" }) : null,
+        svg("text", { x: 100, y: 110, "font-size": text.length > 5 ? 27 : 32, style: `--c:${color}` }, text)),
       name && values.length > 0 ? h("figcaption", { title: name }, name) : null);
   })));
 }
