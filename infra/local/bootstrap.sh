@@ -87,7 +87,7 @@ missing_python() {
     venv_works && return
     found=$(python_of)
     if [ -z "$found" ]; then
-        echo "$(first_available python3.14-venv python3.13-venv python3.12-venv python3.11-venv python3-venv)|Python 3.11 or later"
+        echo "$(first_available python3-venv python3.14-venv python3.13-venv python3.12-venv python3.11-venv)|Python 3.11 or later"
     elif ! "$found" -c 'import ensurepip, venv' 2>/dev/null; then
         echo "$("$found" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')|a virtual environment for Python"
     fi
@@ -96,20 +96,23 @@ missing_python() {
 missing_servers() {
     have_postgres || echo "postgresql|PostgreSQL, the system of record"
     have redis-server || echo "redis-server|Redis, caches and rate limits"
-    java_fits || echo "$(first_available openjdk-21-jre-headless openjdk-17-jre-headless)|Java for Kafka"
+    java_fits || echo "$(first_available openjdk-17-jre-headless openjdk-21-jre-headless openjdk-17-jre-headless)|Java for Kafka"
     [ -d "$(jars)" ] || have mvn || echo "maven|Maven, which fetches Kafka's jars"
     have prometheus || echo "prometheus|Prometheus, metrics and rules"
     have prometheus-alertmanager || have alertmanager || echo "prometheus-alertmanager|Alertmanager"
 }
 
+# first_available DEFAULT PACKAGE...: the first that can be installed; the default where no lists are read yet.
 first_available() {
+    default=$1
+    shift
     for package in "$@"; do
-        if apt-cache show "$package" >/dev/null 2>&1; then
+        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then
             echo "$package"
             return
         fi
     done
-    echo "$1"
+    echo "$default"
 }
 
 # --- Packages

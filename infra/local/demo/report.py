@@ -23,7 +23,7 @@ def _requests(recorder: Recorder) -> str:
         )
         lines.append(f"{kind:<24}{len(latencies):>7,}{numbers}  {statuses}")
     lines.append(
-        "Timed in one Python client that shares this machine with all servers; redirects from their intended start."
+        "Timed in one Python client beside all servers on this machine; redirects from their intended start."
     )
     return "\n".join(lines)
 
