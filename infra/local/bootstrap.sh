@@ -164,6 +164,12 @@ make_venv() {
 }
 
 install_python_packages() {
+    # uv brings its own list of authorities; behind a company's proxy only the machine's own list is right.
+    authorities=/etc/ssl/certs/ca-certificates.crt
+    if [ -z "${SSL_CERT_FILE:-}" ] && [ -r "$authorities" ]; then
+        SSL_CERT_FILE=$authorities
+        export SSL_CERT_FILE
+    fi
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements/dev.txt
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
 }
