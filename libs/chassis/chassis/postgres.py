@@ -49,7 +49,13 @@ SERVER_AWAY: tuple[type[Exception], ...] = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
-_ACQUIRE_FAILURES: tuple[type[Exception], ...] = (*SERVER_AWAY, OSError, TimeoutError, asyncpg.InterfaceError)
+_ACQUIRE_FAILURES: tuple[type[Exception], ...] = (
+    *SERVER_AWAY,
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 # For `except` clauses that cover the server's absence and its slowness alike.
 UNAVAILABLE: tuple[type[Exception], ...] = (DatabaseUnavailable, TimeoutError, *SERVER_AWAY)
 
@@ -85,9 +91,12 @@ class _Acquire(_AcquireContext):
     async def __aexit__(self, *exc: object) -> None:
         error = exc[1]
         connection = self.connection
-        lost = connection is not None and connection.is_closed()
+        lost = connection is not None and is_lost(connection)
         if self._traced and not lost and connection is not None:
             connection.remove_query_logger(_record_span)
+        if isinstance(error, asyncpg.InternalClientError) and connection is not None and not lost:
+            # The client met the end of the stream within a message: of no more use.
+            connection.terminate()
         try:
             await super().__aexit__(*exc)
         except _ACQUIRE_FAILURES as failure:
@@ -170,6 +179,14 @@ async def ping(pool: Pool) -> None:
         await connection.execute("SELECT 1")
 
 
+def is_lost(connection: Connection) -> bool:
+    """Whether the connection broke; asyncpg detaches a pooled one as soon as it notices."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def _warm(pool: Pool, size: int) -> None:
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -198,7 +215,7 @@ def _decode_jsonb(data: bytes) -> Any:
 
 
 def _is_absence(error: BaseException, *, lost: bool) -> bool:
-    if isinstance(error, SERVER_AWAY):
+    if isinstance(error, (*SERVER_AWAY, asyncpg.InternalClientError)):
         return True
     # uvloop may surface a cut connection as OSError or RuntimeError: ours only if the connection is closed.
     return lost and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RuntimeError))

@@ -6,7 +6,7 @@ from itertools import chain
 
 from chassis import dlq
 from chassis.parking import order_key
-from chassis.postgres import Connection
+from chassis.postgres import Connection, is_lost
 from chassis.records import Message
 from chassis.retry import Kind, classify
 
@@ -70,7 +70,7 @@ async def _try(conn: Connection, messages: list[Message], apply: Apply) -> Excep
         async with conn.transaction():
             await apply(conn, messages)
     except Exception as error:
-        if conn.is_closed():
+        if is_lost(conn):
             raise
         return error
     return None
