@@ -5,8 +5,23 @@ policy=/usr/sbin/policy-rc.d
 clusters=/etc/postgresql-common/createcluster.conf
 keep=$(mktemp -d)
 
-# Whatever happens, the machine's own settings come back.
+known="postgresql redis-server prometheus prometheus-alertmanager"
+
+units() {
+    for unit in $known; do
+        if [ -e "/lib/systemd/system/$unit.service" ]; then echo "$unit"; fi
+    done
+}
+before=$(units)
+
+# Whatever happens: units that came with this run are disabled, and the machine's own settings come back.
 restore() {
+    for unit in $(units); do
+        case " $(echo "$before" | tr '\n' ' ') " in
+            *" $unit "*) ;;
+            *) update-rc.d "$unit" disable || systemctl disable "$unit" || true ;;
+        esac
+    done
     rm -f "$policy"
     if [ -e "$keep/policy" ]; then cp -p "$keep/policy" "$policy"; fi
     if [ -e "$keep/clusters" ]; then cp -p "$keep/clusters" "$clusters"; fi
@@ -26,10 +41,6 @@ install() {
         -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
 }
 
-# Units that this run brings, to be left disabled.
-units() { for unit in postgresql redis-server prometheus prometheus-alertmanager; do [ -e "/lib/systemd/system/$unit.service" ] && echo "$unit"; done; true; }
-before=$(units)
-
 # Postgres' package would make a cluster and occupy port 5432.
 case " $* " in
     *" postgresql "*)
@@ -41,10 +52,3 @@ case " $* " in
         ;;
 esac
 install "$@"
-
-for unit in $(units); do
-    case " $(echo "$before" | tr '\n' ' ') " in
-        *" $unit "*) ;;
-        *) update-rc.d "$unit" disable || systemctl disable "$unit" || true ;;
-    esac
-done
