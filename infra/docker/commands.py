@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from infra.docker import engine, secret_files, stack, views
-from infra.docker.engine import DockerError
+from infra.docker.engine import Container, DockerError
 from infra.local import paths, secrets
 from infra.local.errors import LocalError
 
@@ -36,7 +36,7 @@ def up(service: str) -> int:
 
 def _up_one(service: str) -> int:
     if (replica := stack.replica(service)) is not None:
-        return _docker("start", replica.id)
+        return _docker("start", replica.id) or _await(replica)
     # A service that was scaled out and stopped comes back as many as it was.
     return _start(stack.family(service), service, max(1, stack.replica_counts().get(service, 1)))
 
@@ -90,11 +90,15 @@ def restart(service: str) -> int:
     """One replica after the other, each ready before the next: a service with two loses no request."""
     for container in views.shown(service):
         print(f"restarting {container.name}", flush=True)
-        if (status := _docker("restart", "-t", str(STOP_TIMEOUT_S), container.id)) != 0:
+        status = _docker("restart", "-t", str(STOP_TIMEOUT_S), container.id) or _await(container)
+        if status != 0:
             return status
-        if not engine.wait_healthy(container.id, timeout_s=ONE_TIMEOUT_S):
-            return views.explain(1)
     return 0
+
+
+def _await(container: Container) -> int:
+    is_ready = engine.wait_healthy(container.id, timeout_s=ONE_TIMEOUT_S)
+    return views.explain(0 if is_ready else 1)
 
 
 def load(_service: str) -> int:
@@ -136,7 +140,7 @@ def env(_service: str) -> int:
 
 def logs(service: str) -> int:
     if (replica := stack.replica(service)) is not None:
-        return _docker("logs", "--follow", f"--tail={TAIL_LINES}", replica.id)
+        return _docker("logs", "--follow", f"--tail={TAIL_LINES}", replica.id, quiet=False)
     names = [stack.known(service)] if service else []
     return _compose("logs", "--follow", f"--tail={TAIL_LINES}", "--no-log-prefix", *names)
 
@@ -164,8 +168,10 @@ def _compose(*words: str) -> int:
     return engine.compose(*words, environment=stack.environment())
 
 
-def _docker(*words: str) -> int:
-    return subprocess.run(["docker", *words], check=False, stdin=subprocess.DEVNULL).returncode
+def _docker(*words: str, quiet: bool = True) -> int:
+    """Its errors on this terminal; the ids that it echoes are no news."""
+    out = subprocess.DEVNULL if quiet else None
+    return subprocess.run(["docker", *words], check=False, stdin=subprocess.DEVNULL, stdout=out).returncode
 
 
 def main(arguments: list[str]) -> int:

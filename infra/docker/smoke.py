@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from infra.docker import engine
+from infra.docker import engine, stack
 from infra.docker.traffic import Crowd, Shortener
 from infra.local import paths
 
@@ -112,6 +112,14 @@ class Smoke:
             runtime("restart", "SERVICE=redis")
         return f"Redis away and back: {self._unharmed(crowd)}"
 
+    def listener_restart(self) -> str:
+        """Its holder comes back with another public socket: the replicas must notice and take that one."""
+        at = time.monotonic()
+        runtime("restart", f"SERVICE=shortener{stack.LISTENER}")
+        path = f"/{self.links[0]['slug']}"
+        eventually(lambda: expect(Crowd(self.environment["SHORTENER_URL"], [path]).once(), "not served"))
+        return f"public socket lost and opened anew: served again after {time.monotonic() - at:.1f} s"
+
     def clicks_counted(self) -> str:
         """SIGTERM loses no click: every redirect that was answered is in the statistics, restarts or not."""
         shortener = self._shortener()
@@ -175,9 +183,16 @@ class Smoke:
 def steps(smoke: Smoke) -> list[Callable[[], str]]:
     core = [smoke.build_and_start, smoke.confined, smoke.traffic]
     watched = [smoke.targets_up, smoke.rules_evaluated, smoke.grafana, smoke.tempo]
-    through = [smoke.rolling_restart, smoke.replicas_discovered, smoke.redis_restart, smoke.clicks_counted]
+    through = [smoke.rolling_restart, smoke.replicas_discovered, smoke.redis_restart]
     is_watched = "observability" in (os.environ.get("PROFILES") or "observability")
-    return [*core, *(watched if is_watched else []), *through, *([] if KEPT else [smoke.stop])]
+    return [
+        *core,
+        *(watched if is_watched else []),
+        *through,
+        smoke.clicks_counted,
+        smoke.listener_restart,
+        *([] if KEPT else [smoke.stop]),
+    ]
 
 
 def expect(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -85,6 +85,13 @@ class Crowd:
         for thread in self._threads:
             thread.join(TIMEOUT_S * 2)
 
+    def once(self) -> bool:
+        """One visit on a new connection; whether it was answered as it should be."""
+        conn = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
+        self._one(conn, self._paths[0])
+        conn.close()
+        return not self.tally.failed
+
     def _visit(self, turn: int) -> None:
         conn = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
         while not self._done.is_set():
