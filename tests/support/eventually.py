@@ -3,26 +3,42 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def eventually(
-    probe: Callable[[], Awaitable[T] | T],
+    probe: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    timeout_s: float = ...,
+    interval_s: float = ...,
+    accept: Callable[[T], object] = ...,
+) -> T: ...
+@overload
+async def eventually(
+    probe: Callable[[], T],
+    *,
+    timeout_s: float = ...,
+    interval_s: float = ...,
+    accept: Callable[[T], object] = ...,
+) -> T: ...
+async def eventually(
+    probe: Callable[[], Any],
     *,
     timeout_s: float = 10.0,
     interval_s: float = 0.02,
-    accept: Callable[[T], object] = bool,
-) -> T:
+    accept: Callable[[Any], object] = bool,
+) -> Any:
     """The first result of `probe` that `accept` takes. AssertionErrors of the probe count as "not yet"."""
     deadline = time.monotonic() + timeout_s
     last: object = None
     while True:
         try:
             result = probe()
-            value: T = await result if inspect.isawaitable(result) else result
+            value = await result if inspect.isawaitable(result) else result
             if accept(value):
                 return value
             last = value

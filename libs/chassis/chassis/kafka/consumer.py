@@ -270,6 +270,7 @@ class ConsumerLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             max_poll_interval_ms=int(limits.poll_interval_max_s * 1000),
             fetch_max_bytes=limits.fetch_bytes_max,
             fetch_max_wait_ms=int(limits.poll_s * 1000),
+            metadata_max_age_ms=int(limits.metadata_age_max_s * 1000),
             retry_backoff_ms=200,
         )
         consumer.subscribe(self._topics, listener=self)

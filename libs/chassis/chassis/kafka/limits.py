@@ -18,6 +18,8 @@ class ConsumerLimits:
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
     poll_interval_max_s: float = 300.0
+    # How soon a topic or a partition that was added is noticed.
+    metadata_age_max_s: float = 30.0
     failure_pause_first_s: float = 0.2
     failure_pause_max_s: float = 5.0
     # Transient errors: tries of the whole batch in place, then the failing keys are parked.
