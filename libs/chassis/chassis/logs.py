@@ -127,6 +127,11 @@ def line(level: str, event: str, **fields: Any) -> None:
     _sink.emit(_encode(record), _LEVELS[level])
 
 
+def write_members(level: int, members: str) -> None:
+    """Shorter still: `members` is the inside of a JSON object that the caller has put together."""
+    _sink.emit(f'{{"ts":"{_clock()}","service":"{_sink.service}",{members}}}\n'.encode(), level)
+
+
 def _render(_logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
     record: dict[str, Any] = {
         "ts": _clock(),

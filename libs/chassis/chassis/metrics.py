@@ -160,22 +160,6 @@ LOOP_LAG = gauge(
 )
 
 
-class HttpTimings:
-    """Children of `http_server_request_duration_seconds` of one method and route, bound once per status."""
-
-    __slots__ = ("_by_status", "_method", "_route")
-
-    def __init__(self, method: str, route: str) -> None:
-        self._method, self._route = method, route
-        self._by_status: dict[int, HistogramChild] = {}
-
-    def observe(self, status: int, seconds: float, exemplar: dict[str, str] | None = None) -> None:
-        child = self._by_status.get(status)
-        if child is None:
-            child = self._by_status[status] = HTTP_SECONDS.labels(self._method, self._route, status)
-        child.observe(seconds, exemplar)
-
-
 async def watch_loop_lag(interval_s: float = _LAG_INTERVAL_S) -> None:
     """Runs until cancelled."""
     loop = asyncio.get_running_loop()
