@@ -1,10 +1,12 @@
 """Drives headless Chromium over its debugging pipe: no driver program, no open port."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +29,13 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+# Chromium reads commands from descriptor 3 and writes answers to 4.
+PLACE_AND_BECOME = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ANSWER_TIMEOUT_S = 30.0
 POLL_S = 0.1
@@ -139,22 +148,29 @@ def launch(executable: str) -> Iterator[Browser]:
         profile = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         in_read, in_write = os.pipe()
         out_read, out_write = os.pipe()
-        # Chromium reads commands from descriptor 3 and writes answers to 4; the shell puts them there.
-        place = f'exec "$@" 3<&{in_read} 4>&{out_write}'
+        ends = (_above_four(in_read), _above_four(out_write))
+        launcher = [sys.executable, "-c", PLACE_AND_BECOME, *map(str, ends)]
         process = subprocess.Popen(
-            ["sh", "-c", place, "sh", executable, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(in_read, out_write),
+            [*launcher, executable, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         stack.callback(_stop, process)
-        os.close(in_read)
-        os.close(out_write)
+        for end in ends:
+            os.close(end)
         to_browser = stack.enter_context(os.fdopen(in_write, "wb", buffering=0))
         browser = Browser(to_browser, stack.enter_context(os.fdopen(out_read, "rb", buffering=0)))
         browser.open_page()
         yield browser
+
+
+def _above_four(descriptor: int) -> int:
+    """The same pipe end under a number that does not stand in the way of 3 and 4."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10)
+    os.close(descriptor)
+    return moved
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,4 +1,4 @@
-"""Stands for two replicas and a worker under traffic: every metric of the contract, exemplars and trace files."""
+"""Stands for two replicas and a worker under traffic: their metrics, exemplars and trace files."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -43,7 +43,7 @@ class Process:
     def __init__(self, name: str, traces: Path | None, seed: int) -> None:
         self.name = name
         self.registry = CollectorRegistry()
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 made-up traffic
         self.traces = traces / f"{name}.jsonl" if traces else None
         self.made: dict[str, Any] = {}
         ProcessCollector(registry=self.registry)
@@ -198,7 +198,7 @@ def export_request(service: str, name: str, trace_id: str, seconds: float) -> di
 def _server(process: Process) -> ThreadingHTTPServer:
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = generate_latest(process.registry)
+            body: bytes = generate_latest(process.registry)  # type: ignore[no-untyped-call]
             self.send_response(200)
             self.send_header("Content-Type", CONTENT_TYPE_LATEST)
             self.send_header("Content-Length", str(len(body)))
@@ -240,7 +240,7 @@ class Fleet:
             for process in self.processes:
                 process.advance()
 
-    def __enter__(self) -> "Fleet":
+    def __enter__(self) -> Self:
         for process in self.processes:
             process.advance()
         for thread in self._threads:
