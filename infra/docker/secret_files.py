@@ -6,7 +6,7 @@ from pathlib import Path
 from infra.docker.engine import PROJECT
 from infra.local import paths
 
-FOLDER = paths.RUN / "docker" / PROJECT / "secrets"
+FOLDER = paths.DOCKER / PROJECT / "secrets"
 
 
 def write(source: Path, folder: Path) -> None:

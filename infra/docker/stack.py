@@ -16,7 +16,7 @@ PULL_TIMEOUT_S = 300.0
 LISTENER = "-listener"
 _OPTIONAL = "signalbox.optional"
 _OWN_PORTS = {"GRAFANA_PORT": 13000, "TEMPO_PORT": 13200}
-_STARTED_WITH = paths.RUN / "docker" / engine.PROJECT / "ports.json"
+_STARTED_WITH = paths.DOCKER / engine.PROJECT / "ports.json"
 
 
 def chosen() -> list[str]:
