@@ -34,6 +34,11 @@ class Process:
         """Resident memory in MB (10^6 bytes)."""
         return float(psutil.Process(self.pid).memory_info().rss) / 1e6
 
+    def cpu_s(self) -> float:
+        """CPU time so far: it stays the same when other programs take turns on the core."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 @contextmanager
 def python_server(

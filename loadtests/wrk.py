@@ -32,6 +32,7 @@ class WrkResult:
     p90_ms: float
     p99_ms: float
     max_ms: float
+    requests: int
     errors: int
 
 
@@ -87,7 +88,8 @@ def parse_wrk(output: str) -> WrkResult:
 
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     longest = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+)(us|ms|s|m)\s", output)
-    if rate is None or longest is None:
+    total = re.search(r"(\d+) requests in ", output)
+    if rate is None or longest is None or total is None:
         raise WrkError("no rate in the output of wrk")
     return WrkResult(
         per_s=float(rate[1]),
@@ -95,6 +97,7 @@ def parse_wrk(output: str) -> WrkResult:
         p90_ms=latency("90%"),
         p99_ms=latency("99%"),
         max_ms=float(longest[1]) * _UNITS_MS[longest[2]],
+        requests=int(total[1]),
         errors=_errors(output),
     )
 

@@ -1,5 +1,5 @@
-from xml.etree import ElementTree as ET
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
