@@ -124,7 +124,7 @@ def status(service: str) -> int:
     print(f"{'NAME':<20} {'CONTAINER':<14} {'PORT':>6}  {'STATE':<11} SINCE")
     for row in rows:
         place = f"{row['name']:<20} {row['container']:<14} {row['port'] or '-':>6}"
-        print(f"{place}  {row['state']:<11} {row['since']}")
+        print(f"{place}  {row['state']:<11} {row['since'] or '-'}")
     return 0
 
 

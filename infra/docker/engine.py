@@ -53,7 +53,7 @@ class Container:
             return "running" if self.health in {"", "healthy"} else self.health
         if self.status == "exited":
             return "stopped" if self.exit_code in _ASKED_TO_STOP else "failed"
-        return self.status
+        return "stopped" if self.status == "created" else self.status
 
 
 # Left by itself, or ended by SIGINT, SIGKILL or SIGTERM.

@@ -43,8 +43,10 @@ def port(container: Container) -> int | None:
     return container.ports.get(inner) if inner else next(iter(container.ports.values()), None)
 
 
-def since(started_at: str) -> str:
-    """Docker writes nanoseconds, which datetime does not read."""
+def since(started_at: str) -> str | None:
+    """Docker writes nanoseconds, which datetime does not read, and the year 1 for what never started."""
+    if started_at.startswith("0001"):
+        return None
     return datetime.fromisoformat(started_at[:19]).replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -63,6 +63,7 @@ def test_a_row_tells_name_process_port_and_state() -> None:
         ("running", "starting", 0, "starting"),
         ("running", "unhealthy", 0, "unhealthy"),
         ("paused", "healthy", 0, "paused"),
+        ("created", "", 0, "stopped"),
         ("exited", "", 0, "stopped"),
         ("exited", "", 137, "stopped"),
         ("exited", "", 1, "failed"),
