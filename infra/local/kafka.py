@@ -8,6 +8,8 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -24,6 +26,8 @@ _JVM_FLAGS = (
     "-Xshare:auto",
     "-Djava.awt.headless=true",
 )
+_ARCHIVE = "classes.jsa"
+_ARCHIVE_TIMEOUT_S = 60
 _API_VERSIONS = struct.pack(">hhih", 18, 0, 1, -1)
 
 
@@ -47,7 +51,7 @@ def java() -> str:
 def jars() -> Path:
     """The folder with the broker's jars, named by the hash of the pom; fetched once."""
     pom = paths.INFRA / "kafka" / "pom.xml"
-    folder = paths.CACHE / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    folder = paths.CACHE.resolve() / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if folder.exists():
         return folder
     paths.CACHE.mkdir(parents=True, exist_ok=True)
@@ -76,6 +80,41 @@ def _fetch(pom: Path, folder: Path) -> None:
             hint="check the network (a proxy or mirror goes into ~/.m2/settings.xml) and run it again",
         )
     partial.rename(folder)
+
+
+def set_up() -> None:
+    """Jars, and the archive of their classes, with which a broker starts in two thirds of the time."""
+    archive = jars() / _ARCHIVE
+    if archive.exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        port, controller_port = _free_port(), _free_port()
+        prepare(data, port, controller_port)
+        dump = f"-XX:ArchiveClassesAtExit={archive}"
+        broker = subprocess.Popen(
+            [*_jvm(dump), "kafka.Kafka", str(data / "server.properties")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + _ARCHIVE_TIMEOUT_S
+        while not ready(port) and broker.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        broker.terminate()
+        try:
+            broker.wait(_ARCHIVE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            broker.kill()
+            broker.wait()
+    if not archive.exists():
+        archive.touch()  # empty: this Java cannot make one, and is not asked again
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def prepare(data: Path, port: int, controller_port: int, settings: Mapping[str, str] | None = None) -> None:
@@ -115,12 +154,16 @@ def command(data: Path) -> list[str]:
     return [*_jvm(), "kafka.Kafka", str(data / "server.properties")]
 
 
-def _jvm() -> list[str]:
+def _jvm(*flags: str) -> list[str]:
     logging = paths.INFRA / "kafka" / "log4j2.xml"
-    # The main jar first: class lookup walks the path in order.
-    libs = sorted(jars().glob("*.jar"), key=lambda p: (not p.name.startswith("kafka"), p.name))
+    folder = jars()
+    # Kafka's own jars first: lookup walks the path in order, and the archive holds for this order alone.
+    libs = sorted(folder.glob("*.jar"), key=lambda p: (not p.name.startswith("kafka"), p.name))
+    archive = folder / _ARCHIVE
+    if not flags and archive.exists() and archive.stat().st_size:
+        flags = (f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr")
     class_path = ":".join(str(p) for p in libs)
-    return [java(), *_JVM_FLAGS, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
+    return [java(), *_JVM_FLAGS, *flags, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
 
 
 def ready(port: int) -> bool:

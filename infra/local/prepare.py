@@ -19,6 +19,13 @@ _DISK_MIN_BYTES = 500 * 1024 * 1024
 _TASK_TIMEOUT_S = 120
 
 
+def place_postgres() -> None:
+    """Decides once where its data stands, and says so where that is not the usual folder."""
+    data = paths.DATA / "postgres"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    _reachable(data)
+
+
 def servers(processes: Sequence[Process]) -> None:
     """Data folders and settings of the servers among `processes`, side by side: each takes a second."""
     _check_disk()
@@ -44,7 +51,7 @@ def _prepare(process: Process) -> None:
     data.parent.mkdir(parents=True, exist_ok=True)
     match process.name:
         case "postgres":
-            _reachable(data)
+            place_postgres()
             postgres.prepare(data.resolve(), password=secrets.read("postgres_password"))
         case "redis":
             redis.prepare(data, process.port, secrets.read("redis_password"))

@@ -69,6 +69,8 @@ def _start(processes: Sequence[Process]) -> None:
     states = supervisor.states()
     idle = [p for p in processes if states[p.supervised_name]["statename"] not in _LIVE]
     holders.require_free(idle)
+    if any(p.program is catalog.POSTGRES for p in idle):
+        prepare.place_postgres()
     if any(p.program.module is None for p in idle):
         with step(f"preparing {' '.join(p.name for p in idle)}"):
             prepare.servers(idle)
@@ -252,7 +254,7 @@ def clean() -> None:
     """Everything but the toolchain: programs, jars and the virtual environment stay."""
     stop("")
     outside = prepare.outside_folder()
-    for folder in (outside, *(p for p in _run_entries() if p != paths.CACHE)):
+    for folder in (outside, *(p for p in _run_entries() if p not in (paths.CACHE, paths.DOCKER))):
         if folder.is_symlink() or folder.is_file():
             folder.unlink()
         else:
