@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -155,6 +156,14 @@ def create_app(
     return app
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, or an end with a word on how to choose another port."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        sys.exit(f"{host}:{port} cannot be used ({error.strerror}). Choose another: DASHBOARDS_PORT=...")
+
+
 def main() -> None:
     environment = os.environ
     parser = argparse.ArgumentParser(description=__doc__)
@@ -168,8 +177,10 @@ def main() -> None:
     parser.add_argument("--traces", type=Path, default=default, help="folder of the trace files")
     options = parser.parse_args()
     app = create_app(prometheus_url=options.prometheus, traces_folder=options.traces)
-    print(f"Dashboards: http://{options.host}:{options.port}  (Prometheus: {options.prometheus})", flush=True)
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+    with listen(options.host, options.port) as opened:
+        address = f"http://{options.host}:{opened.getsockname()[1]}"
+        print(f"Dashboards: {address}  (Prometheus: {options.prometheus})", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[opened])
 
 
 if __name__ == "__main__":

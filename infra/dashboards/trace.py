@@ -19,6 +19,7 @@ COLORS = ("bright_blue", "green", "yellow", "magenta", "cyan", "bright_red")
 BAR_WIDTH_MIN = 20
 NAME_WIDTH_MAX = 46
 ID_LENGTH = 32
+ID_SHOWN = 16
 
 
 def duration(nanoseconds: int) -> str:
@@ -64,13 +65,17 @@ def show_trace(console: Console, spans: list[traces.Span]) -> None:
 
 def show_latest(console: Console, listed: list[traces.Summary]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("trace", "started", "root", "services", "spans", "took"):
-        table.add_column(title, justify="right" if title in {"spans", "took"} else "left", no_wrap=True)
+    for title in ("trace", "started", "spans", "took", "root", "services"):
+        right = title in {"spans", "took"}
+        fixed = title in {"trace", "started", "spans", "took"}
+        minimum = ID_SHOWN if title == "trace" else None
+        table.add_column(title, justify="right" if right else "left", no_wrap=fixed, min_width=minimum)
     for one in listed:
         name = Text(one.name, style="red" if one.failed else "")
-        row = (moment(one.start_ns), name, ", ".join(one.services), str(one.spans), duration(one.duration_ns))
-        table.add_row(one.trace_id, *row)
+        facts = (moment(one.start_ns)[11:], str(one.spans), duration(one.duration_ns))
+        table.add_row(one.trace_id[:ID_SHOWN], *facts, name, ", ".join(one.services))
     console.print(table)
+    console.print("`make trace ID=` with one of these shows its waterfall.")
 
 
 def main() -> int:

@@ -48,7 +48,9 @@ export function draw(body, panel, { x, buckets, exemplars }, context) {
         if (!count || count < 1e-9) return;
         const x0 = u.valToPos(x[i] - step, "x", true), x1 = u.valToPos(x[i], "x", true);
         ctx.fillStyle = shade(count);
-        ctx.fillRect(Math.round(x0), Math.round(y0), Math.max(1, Math.round(x1) - Math.round(x0) - 1), Math.round(y1) - Math.round(y0) - 1);
+        // A gap between cells, unless they are so narrow that it would dim them.
+        const width = Math.round(x1) - Math.round(x0), gap = width > 5 ? 1 : 0;
+        ctx.fillRect(Math.round(x0), Math.round(y0), Math.max(1, width - gap), Math.round(y1) - Math.round(y0) - 1);
       });
     });
     ctx.restore();
