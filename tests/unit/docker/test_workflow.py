@@ -1,4 +1,4 @@
-"""The CI workflow: little trust in others, bounded time, and the same commands as on a developer's machine."""
+"""The CI workflow: little trust in others, bounded time, the same commands as on a developer's machine."""
 
 import re
 from typing import Any
