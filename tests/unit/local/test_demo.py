@@ -1,0 +1,50 @@
+"""The demo's arithmetic and its last page."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from infra.local.demo import report, traffic
+from infra.local.demo.acts import Check
+from infra.local.errors import LocalError
+
+
+def test_percentiles_are_values_that_were_seen() -> None:
+    recorder = traffic.Recorder()
+    for latency in range(1, 101):
+        recorder.note("redirect", 302, float(latency))
+    assert recorder.percentiles("redirect") == [50.0, 95.0, 99.0]
+    recorder.note("one", 201, 7.0)
+    assert recorder.percentiles("one") == [7.0, 7.0, 7.0]
+
+
+def test_a_broken_expectation_is_shown_as_broken() -> None:
+    recorder = traffic.Recorder()
+    recorder.note("redirect", 302, 1.0)
+    page = report.render(
+        recorder,
+        [Check("all is well", held=True, seen="1"), Check("nothing is lost", held=False, seen="2 of 3")],
+        {"SHORTENER_URL": "http://127.0.0.1:8010"},
+        {"set-up": 1.0, "traffic": 2.0},
+    )
+    assert "held    all is well" in page
+    assert "BROKEN  nothing is lost" in page
+    assert "http://127.0.0.1:8010/docs" in page
+
+
+async def test_a_slow_answer_delays_no_later_start() -> None:
+    starts: list[float] = []
+
+    async def call(meant_at: float) -> None:
+        starts.append(meant_at)
+        await asyncio.sleep(0.05)
+
+    await traffic.on_schedule((call for _ in range(5)), rate_per_s=1_000)
+    assert [round((b - a) * 1_000) for a, b in pairwise(starts)] == [1, 1, 1, 1]
+
+
+async def test_the_demo_drives_loopback_only() -> None:
+    with pytest.raises(LocalError, match="loopback only"):
+        async with traffic.connect("http://example.com", "key", traffic.Recorder()):
+            pass
