@@ -9,7 +9,7 @@ Problem
 +-- VisitsUsed 409 visits_used               +-- QuotaExceeded 429 quota_exceeded
 +-- ReportResolved 409 report_resolved       +-- DatabaseAway 503 database_unavailable
 +-- VersionMismatch 412 version_mismatch     +-- BulkTooLong 422 bulk_too_long
-+-- BulkRefused 422 bulk_refused (an atomic bulk, with the problems of its rows)
++-- BulkRefused 422 bulk_refused             +-- BulkConflict 409 bulk_conflict
 """
 
 from chassis.problems import Problem
@@ -77,6 +77,10 @@ class BulkTooLong(Problem):
 
 class BulkRefused(Problem):
     status, code, title = 422, "bulk_refused", "No link was created: some rows are not valid"
+
+
+class BulkConflict(Problem):
+    status, code, title = 409, "bulk_conflict", "No link was created: some slugs are taken"
 
 
 class DatabaseAway(Problem):

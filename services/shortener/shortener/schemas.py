@@ -11,6 +11,7 @@ from chassis.problems import Text
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 from pydantic import model_validator as model_check
 from pydantic.json_schema import WithJsonSchema
+
 from shortener.domain import slugs, targets
 from shortener.domain.links import State
 from shortener.domain.rules import Day, Device
@@ -30,12 +32,12 @@ WEIGHT_MAX: Final = 10_000
 VISITS_MAX: Final = 2**31 - 1
 
 _RFC3339: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII
 )
 
 
-def _instant(raw: str) -> datetime:
-    if _RFC3339.match(raw) is None:
+def _instant(raw: Any) -> datetime:
+    if not isinstance(raw, str) or _RFC3339.match(raw) is None:
         raise ValueError("must be an RFC 3339 date-time with an offset, such as 2030-01-31T12:00:00Z")
     try:
         return datetime.fromisoformat(raw.upper()).astimezone(UTC)
@@ -58,14 +60,9 @@ def _zone(raw: str) -> str:
     return raw
 
 
-def _listed(value: Any) -> Any:
-    """`"mobile"` is short for `["mobile"]`."""
-    return value if isinstance(value, list) else [value]
-
-
 Instant = Annotated[
-    str,
-    AfterValidator(_instant),
+    datetime,
+    BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00Z"]}),
 ]
 """Sent as RFC 3339 with an offset, held in UTC."""
@@ -262,3 +259,124 @@ class LinkPage(BaseModel):
     next_cursor: str | None = Field(
         description="Send it as `cursor` for the next page; null on the last one."
     )
+
+
+class BulkIn(Model):
+    """Rows are judged one by one: see `mode`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "mode": "each",
+                    "links": [{"url": "https://example.com/a"}, {"url": "https://example.com/b"}],
+                },
+            ],
+        },
+    )
+
+    mode: Literal["atomic", "each"] = Field(
+        description="`atomic`: all rows or none; `each`: those that can be created."
+    )
+    links: list[LinkCreate] = Field(min_length=1, max_length=10_000)
+
+
+class BulkRow(BaseModel):
+    """Has `link` when the row was created, else `problem`."""
+
+    index: int
+    link: LinkOut | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BulkOut(BaseModel):
+    items: list[BulkRow]
+
+
+class DisableIn(Model):
+    reason: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class TakedownIn(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "phishing"}]})
+
+    reason: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+
+
+class ReportIn(Model):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"slug": "spring-sale", "reason": "phishing", "comment": "It asks for cards."}]
+        },
+    )
+
+    slug: Annotated[Text, StringConstraints(min_length=1, max_length=slugs.LENGTH_MAX)]
+    reason: Literal["malware", "phishing", "spam", "illegal", "other"]
+    comment: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    contact: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class ReportReceipt(BaseModel):
+    id: UUID
+    slug: str
+    state: str
+    created_at: Moment
+
+
+class ReportOut(BaseModel):
+    id: UUID
+    link_id: UUID
+    slug: str
+    reason: str
+    comment: str | None
+    contact: str | None
+    state: Literal["open", "dismissed", "upheld"]
+    resolution: str | None
+    created_at: Moment
+    resolved_at: Moment | None
+
+
+class ReportPage(BaseModel):
+    items: list[ReportOut]
+    next_cursor: str | None
+
+
+class ResolveReportIn(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "takedown", "note": "confirmed"}]})
+
+    decision: Literal["dismiss", "takedown"]
+    note: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class QuotaOut(BaseModel):
+    month: str = Field(examples=["2030-05"])
+    limit: int
+    used: int
+    remaining: int
+
+
+class DryRunIn(Model):
+    """A visitor made up; what is absent is a person at a desktop, now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"device": "mobile", "language": "de-CH,de;q=0.9", "time": "2030-05-01T09:00:00Z"}],
+        },
+    )
+
+    device: Device = "desktop"
+    language: Annotated[Text, StringConstraints(max_length=200)] | None = Field(
+        default=None, description="As in Accept-Language."
+    )
+    country: Country | None = None
+    time: Instant | None = None
+    visitor: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, description="Any name: the same one always falls on the same side of a split."
+    )
+
+
+class DryRunOut(BaseModel):
+    status: int = Field(description="What GET /{slug} would answer.")
+    url: str | None
+    rule: int | None = Field(description="The index of the rule that decided.")
+    reason: str

@@ -1,8 +1,8 @@
 """Generated codes: a counter sent through a keyed permutation of all 62^7 seven-letter words (ADR-0014).
 
 The counter makes codes unique, the permutation makes them unguessable and spreads them over the index.
-A balanced Feistel network works on 42 bits; a result outside 62^7 is sent through again (cycle walking), which
-keeps it a permutation of the smaller set and takes 1.25 passes on average.
+A balanced Feistel network works on 42 bits; a result outside 62^7 is sent through again (cycle walking),
+which keeps it a permutation of the smaller set and takes 1.25 passes on average.
 """
 
 import hashlib

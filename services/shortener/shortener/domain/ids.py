@@ -10,7 +10,7 @@ _PER_MS: Final = 1 << 12
 def new_ids(unix_ms: int, count: int) -> list[UUID]:
     """Ids in ascending order, so that a batch is listed as it was sent.
 
-    The 12 bits beside the millisecond count within it, from a random start; what runs over borrows the next one.
+    The 12 bits beside the millisecond count within it, from a random start; what runs over borrows the next.
     """
     start = secrets.randbelow(_PER_MS - min(count, _PER_MS) + 1)
     return [_uuid7(unix_ms + (start + index) // _PER_MS, (start + index) % _PER_MS) for index in range(count)]

@@ -78,7 +78,7 @@ class Change:
     named: Mapping[str, Any] = field(default_factory=dict)
 
 
-_DEFAULTS = {one.name: one.default for one in fields(Content) if one.name != "url"}
+_DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Content) if one.name != "url"}
 
 
 def check_content(content: Content) -> None:
@@ -92,7 +92,7 @@ def apply_change(link: Link, change: Change) -> Content:
 
     Raises ChangeError, or VisitsUsedError when `max_visits` falls below what was granted.
     """
-    named = {
+    named: dict[str, Any] = {
         name: _DEFAULTS[name] if value is None and name in _DEFAULTS else value
         for name, value in change.named.items()
     }

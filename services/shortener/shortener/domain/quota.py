@@ -1,4 +1,4 @@
-"""A tenant's links of a month, counted in shards so that concurrent creates do not queue for one row (ADR-0014)."""
+"""A tenant's links of a month, counted in shards so that concurrent creates do not queue for one row."""
 
 from datetime import date, datetime
 from typing import Final

@@ -43,8 +43,10 @@ class SlugError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Slug:
-    """A permitted slug. `skeleton` is what it looks like, and only a non-ASCII slug has one:
-    ASCII slugs never conflict with each other by looks ("l1" and "ll" are two slugs)."""
+    """A permitted slug; `skeleton` is what it looks like.
+
+    Only a non-ASCII slug has one: ASCII slugs never conflict by looks ("l1" and "ll" are two slugs).
+    """
 
     text: str
     skeleton: str | None

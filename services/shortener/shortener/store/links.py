@@ -1,12 +1,13 @@
 """Rows of links: creating, reading and changing them, always of one tenant."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
 from chassis.postgres import Connection
+
+from shortener.domain.links import Content
 
 
 async def insert(conn: Connection, tenant_id: str, rows: Sequence[dict[str, Any]]) -> list[Record]:
@@ -16,12 +17,14 @@ async def insert(conn: Connection, tenant_id: str, rows: Sequence[dict[str, Any]
     """
     return await conn.fetch(
         """
-        INSERT INTO links (id, tenant_id, slug, skeleton, url, status, since, until, max_visits, tags, rules, utm, title)
+        INSERT INTO links (
+            id, tenant_id, slug, skeleton, url, status, since, until, max_visits, tags, rules, utm, title
+        )
         SELECT id, $1, slug, skeleton, url, status, since, until, max_visits, tags,
                nullif(rules, 'null'), nullif(utm, 'null'), title
         FROM jsonb_to_recordset($2::jsonb) AS new (
-            id uuid, slug text, skeleton text, url text, status smallint, since timestamptz, until timestamptz,
-            max_visits integer, tags text[], rules jsonb, utm jsonb, title text
+            id uuid, slug text, skeleton text, url text, status smallint, since timestamptz,
+            until timestamptz, max_visits integer, tags text[], rules jsonb, utm jsonb, title text
         )
         ORDER BY slug COLLATE "C", id
         ON CONFLICT DO NOTHING
@@ -63,8 +66,8 @@ async def slugs_held(conn: Connection, slugs: Sequence[str]) -> list[str]:
 async def get(conn: Connection, tenant_id: str, link_id: UUID) -> Record | None:
     return await conn.fetchrow(
         """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
+        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+               title, state, state_reason, version, revision, created_at, updated_at
         FROM links
         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
         """,
@@ -76,8 +79,8 @@ async def get(conn: Connection, tenant_id: str, link_id: UUID) -> Record | None:
 async def lock(conn: Connection, tenant_id: str, link_id: UUID) -> Record | None:
     return await conn.fetchrow(
         """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
+        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+               title, state, state_reason, version, revision, created_at, updated_at
         FROM links
         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
         FOR UPDATE
@@ -88,12 +91,14 @@ async def lock(conn: Connection, tenant_id: str, link_id: UUID) -> Record | None
 
 
 async def lock_any(conn: Connection, link_id: UUID | None, slug: str) -> Record | None:
-    """For the operator, who may reach every tenant's links: by id, else by slug; deleted ones included, so that
-    a slug that was taken down cannot be freed and taken again."""
+    """For the operator, who reaches every tenant's links: by id, else by slug.
+
+    Deleted ones too, so that a slug can be taken down before its tenant takes it again.
+    """
     return await conn.fetchrow(
         """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
+        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+               title, state, state_reason, version, revision, created_at, updated_at
         FROM links
         WHERE id = $1 OR slug = $2
         ORDER BY (id = $1) DESC NULLS LAST
@@ -105,38 +110,26 @@ async def lock_any(conn: Connection, link_id: UUID | None, slug: str) -> Record 
     )
 
 
-async def update_content(
-    conn: Connection,
-    link_id: UUID,
-    url: str,
-    status: int,
-    since: datetime | None,
-    until: datetime | None,
-    max_visits: int | None,
-    tags: Sequence[str],
-    rules: list[dict[str, Any]] | None,
-    utm: dict[str, str] | None,
-    title: str | None,
-) -> Record:
+async def update_content(conn: Connection, link_id: UUID, content: Content) -> Record:
     row = await conn.fetchrow(
         """
         UPDATE links
         SET url = $2, status = $3, since = $4, until = $5, max_visits = $6, tags = $7, rules = $8, utm = $9,
             title = $10, version = version + 1, revision = nextval('link_revisions'), updated_at = now()
         WHERE id = $1
-        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-                  state, state_reason, version, revision, created_at, updated_at
+        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+                  title, state, state_reason, version, revision, created_at, updated_at
         """,
         link_id,
-        url,
-        status,
-        since,
-        until,
-        max_visits,
-        tags,
-        rules,
-        utm,
-        title,
+        content.url,
+        content.status,
+        content.since,
+        content.until,
+        content.max_visits,
+        content.tags,
+        content.rules,
+        content.utm,
+        content.title,
     )
     assert row is not None  # noqa: S101 the caller holds its lock
     return row
@@ -149,8 +142,8 @@ async def update_state(conn: Connection, link_id: UUID, state: str, reason: str 
         SET state = $2, state_reason = $3, version = version + 1, revision = nextval('link_revisions'),
             updated_at = now()
         WHERE id = $1
-        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-                  state, state_reason, version, revision, created_at, updated_at
+        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+                  title, state, state_reason, version, revision, created_at, updated_at
         """,
         link_id,
         state,
@@ -164,75 +157,13 @@ async def delete(conn: Connection, link_id: UUID) -> Record:
     row = await conn.fetchrow(
         """
         UPDATE links
-        SET deleted_at = now(), version = version + 1, revision = nextval('link_revisions'), updated_at = now()
+        SET deleted_at = now(), version = version + 1, revision = nextval('link_revisions'),
+            updated_at = now()
         WHERE id = $1
-        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-                  state, state_reason, version, revision, created_at, updated_at
+        RETURNING id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm,
+                  title, state, state_reason, version, revision, created_at, updated_at
         """,
         link_id,
     )
     assert row is not None  # noqa: S101 the caller holds its lock
     return row
-
-
-async def page(conn: Connection, tenant_id: str, after: UUID | None, limit: int) -> list[Record]:
-    """Give one page, newest first; `after` is the last id of the page before."""
-    return await conn.fetch(
-        """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
-        FROM links
-        WHERE tenant_id = $1 AND deleted_at IS NULL
-          AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-        ORDER BY id DESC
-        LIMIT $3
-        """,
-        tenant_id,
-        after,
-        limit,
-    )
-
-
-async def page_tagged(
-    conn: Connection, tenant_id: str, after: UUID | None, limit: int, tag: str
-) -> list[Record]:
-    return await conn.fetch(
-        """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
-        FROM links
-        WHERE tenant_id = $1 AND deleted_at IS NULL
-          AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-          AND tags @> ARRAY[$4::text] AND tags <> '{}'
-        ORDER BY id DESC
-        LIMIT $3
-        """,
-        tenant_id,
-        after,
-        limit,
-        tag,
-    )
-
-
-async def page_found(
-    conn: Connection, tenant_id: str, after: UUID | None, limit: int, tag: str | None, pattern: str
-) -> list[Record]:
-    """Give one page of the links whose slug, URL or title hold the LIKE pattern, in any case."""
-    return await conn.fetch(
-        """
-        SELECT id, tenant_id, slug, url, status, since, until, max_visits, visits_used, tags, rules, utm, title,
-               state, state_reason, version, revision, created_at, updated_at
-        FROM links
-        WHERE tenant_id = $1 AND deleted_at IS NULL
-          AND id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-          AND ($4::text IS NULL OR tags @> ARRAY[$4::text])
-          AND (slug || ' ' || url || ' ' || coalesce(title, '')) ILIKE $5
-        ORDER BY id DESC
-        LIMIT $3
-        """,
-        tenant_id,
-        after,
-        limit,
-        tag,
-        pattern,
-    )

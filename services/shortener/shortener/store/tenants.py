@@ -117,8 +117,8 @@ async def take_quota(
             SELECT shard, greatest(coalesce(($4::integer[])[shard + 1], 0) - links, 0) AS free FROM held
         ),
         spread AS (
-            SELECT shard, least(free, greatest($3 - (sum(free) OVER (ORDER BY shard) - free), 0))::integer AS part
-            FROM room
+            SELECT shard, least(free, greatest($3 - (sum(free) OVER so_far - free), 0))::integer AS part
+            FROM room WINDOW so_far AS (ORDER BY shard)
         ),
         counted AS (
             UPDATE quota_usage SET links = quota_usage.links + spread.part

@@ -1,0 +1,20 @@
+"""The management API: parse, call one use case, shape the answer."""
+
+from fastapi import FastAPI
+
+from shortener.api import bulk, links, qr, quota, reports, resolve, transfer
+
+
+def include(app: FastAPI) -> None:
+    """Fixed paths come before `/{link_id}`."""
+    for router in (
+        bulk.router,
+        transfer.router,
+        links.router,
+        qr.router,
+        resolve.router,
+        quota.router,
+        reports.public,
+        reports.admin,
+    ):
+        app.include_router(router)
