@@ -161,7 +161,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        sys.exit(f"{host}:{port} cannot be used ({error.strerror}). Choose another: DASHBOARDS_PORT=...")
+        sys.exit(f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}). Choose another: DASHBOARDS_PORT=...")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ export async function list(page) {
   const found = (await rules()).sort((a, b) => RANK[a.state] - RANK[b.state] || a.name.localeCompare(b.name));
   const firing = found.filter(({ state }) => state === "firing").length;
   page.replaceChildren(h("div", { class: "page" }, h("h1", {}, "Alerts"),
-    h("p", {}, `${found.length} rules, ${firing} firing. What to do stands in docs/runbooks.md.`),
+    h("p", {}, `${firing} of ${found.length} rules ${firing === 1 ? "fires" : "fire"}. What to do stands in docs/runbooks.md.`),
     h("div", { class: "card scroll" }, h("table", { class: "list" },
       h("thead", {}, h("tr", {}, ["State", "Alert", "Severity", "What it says", "Since"].map((name) => h("th", {}, name)))),
       h("tbody", {}, found.flatMap(lines))))));
