@@ -13,6 +13,7 @@ from opentelemetry import trace
 from chassis import logs, metrics
 from chassis.kafka import quiet
 from chassis.kafka.partition import partition_of
+from chassis.kafka.teardown import discard
 from chassis.records import (
     TRACEPARENT,
     Ack,
@@ -57,7 +58,7 @@ class ProducerLimits:
     connect_timeout_s: float = 5.0
     metadata_timeout_s: float = 3.0
     stop_timeout_s: float = 5.0
-    discard_timeout_s: float = 2.0
+    discard_timeout_s: float = 1.5
     retry_min_s: float = 0.25
     retry_max_s: float = 2.0
     batch_bytes_max: int = 256 * 1024
@@ -242,7 +243,7 @@ class Producer:
                 pause_s = min(pause_s * 2, self._limits.retry_max_s)
             finally:
                 _CONNECTED.set(0)
-                await self._discard(client)
+                await discard(client, timeout_s=self._limits.discard_timeout_s)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     async def _serve(self, client: AIOKafkaProducer) -> None:
@@ -266,18 +267,6 @@ class Producer:
             request_timeout_ms=int(self._limits.send_timeout_s * 1000),
             retry_backoff_ms=200,
         )
-
-    async def _discard(self, client: AIOKafkaProducer) -> None:
-        """Close without waiting for what cannot be delivered."""
-        abandoned = kafka_errors.KafkaError("client discarded")
-        client._message_accumulator.fail_all(abandoned)  # noqa: SLF001 - stop() alone would wait for ever
-        try:
-            async with asyncio.timeout(self._limits.discard_timeout_s):
-                await client.stop()
-        except (TimeoutError, kafka_errors.KafkaError, OSError):
-            log.info("kafka.producer_cut_off")
-        finally:
-            await client.client.close()
 
     def _count(self, records: Sequence[Record], results: list[Result]) -> list[Result]:
         outcomes: dict[tuple[str, str], int] = {}
