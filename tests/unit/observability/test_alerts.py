@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from chassis import metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 PROMETHEUS = ROOT / "infra" / "prometheus"
@@ -61,3 +62,10 @@ def test_a_runbook_calls_an_alert_what_the_rule_calls_it() -> None:
 
 def test_every_alert_is_seen_to_fire_in_a_unit_test() -> None:
     assert {alert["alert"] for alert in alerts()} - fired_in_tests() == set()
+
+
+def test_the_limit_of_a_latency_promise_is_a_bucket_of_the_histogram() -> None:
+    rules = (PROMETHEUS / "rules" / "slo.yml").read_text(encoding="utf-8")
+    limits = set(re.findall(r'le="([^"]+)"', rules))
+    assert limits, "the latency SLOs read buckets"
+    assert limits <= {repr(bound) for bound in metrics.LATENCY_BUCKETS}
