@@ -9,7 +9,8 @@ import httpx
 import pytest
 from shortener.settings import ShortenerSettings
 
-from tests.integration.shortener_api.served import URL, Served, put_test_tenants, serving
+from tests.integration.shortener_api.served import URL, Served, create, put_test_tenants, serving
+from tests.support.eventually import eventually
 
 
 async def send(client: httpx.AsyncClient, key: str, **fields: Any) -> httpx.Response:
@@ -77,12 +78,12 @@ async def test_a_key_that_is_none_is_refused(api: httpx.AsyncClient, key: str) -
 async def test_a_repeat_while_the_first_is_in_progress_is_told_so_without_a_connection(
     served: Served, api: httpx.AsyncClient
 ) -> None:
+    await create(api)  # the key of the tenant is known from here on
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(served.pool.get_max_size()):  # the first waits for a connection
             await stack.enter_async_context(served.pool.acquire())
         first = asyncio.create_task(send(api, "k6"))
-        while not served.app.state.resources.once._running:
-            await asyncio.sleep(0)
+        await eventually(lambda: served.app.state.resources.once._running)
         repeat = await send(api, "k6")
         other = await send(api, "k6", tags=["x"])
     assert (repeat.status_code, repeat.json()["code"]) == (409, "idempotency_in_flight")
@@ -98,15 +99,13 @@ async def test_a_create_that_dies_before_its_commit_leaves_the_key_free(
     await transaction.start()
     await locker.execute("LOCK TABLE quota_usage IN ACCESS EXCLUSIVE MODE")
     dying = asyncio.create_task(send(api, "k7", slug="dying"))
-    while not await served.value(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%quota_usage%'"
-    ):
-        await asyncio.sleep(0.01)
-    async with served.pool.acquire() as conn:  # the link is inserted and the answer stored, but not committed
-        await conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND query LIKE '%quota_usage%'"
+    # The link is inserted and its answer stored, but not committed.
+    await eventually(
+        lambda: served.value(
+            "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE quota_usage%'"
         )
+    )
     answer = await dying
     await transaction.rollback()
     await served.pool.release(locker)
