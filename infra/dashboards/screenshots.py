@@ -41,10 +41,12 @@ def shots(base_url: str) -> list[Shot]:
     planned = [Shot(f"/d/{uid}", f"{uid}-1440") for uid in uids]
     planned += [Shot(f"/d/{uid}", f"{uid}-800", NARROW) for uid in uids]
     planned.append(Shot(f"/d/{uids[0]}", f"{uids[0]}-1440-light", theme="light"))
-    planned += [Shot("/alerts", "alerts-1440"), Shot("/traces", "traces-1440")]
+    pages = {"alerts": "/alerts", "traces": "/traces"}
     if traces:
         longest = max(traces[:30], key=lambda trace: (trace["spans"], trace["duration_ns"]))
-        planned.append(Shot(f"/trace/{longest['trace_id']}", "trace-1440"))
+        pages["trace"] = f"/trace/{longest['trace_id']}"
+    for name, path in pages.items():
+        planned += [Shot(path, f"{name}-1440"), Shot(path, f"{name}-800", NARROW)]
     return planned
 
 

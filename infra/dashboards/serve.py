@@ -161,7 +161,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        sys.exit(f"{host}:{port} cannot be used ({os.strerror(error.errno or 0)}). Choose another: DASHBOARDS_PORT=...")
+        why = os.strerror(error.errno or 0)
+        sys.exit(f"{host}:{port} cannot be used ({why}). Choose another: DASHBOARDS_PORT=...")
 
 
 def main() -> None:
