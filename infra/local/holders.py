@@ -1,5 +1,6 @@
 """Who holds a port, and what an earlier run left behind."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -65,12 +66,15 @@ def _ours(process: psutil.Process) -> bool:
 def end(processes: Iterable[psutil.Process]) -> None:
     """Politely, then not."""
     left = list(processes)
-    for number in (signal.SIGINT, signal.SIGKILL):
+    for last_word in (False, True):
         for process in left:
-            try:
-                process.send_signal(number)
-            except psutil.NoSuchProcess:
-                continue
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL if last_word else _polite(process))
         _, left = psutil.wait_procs(left, timeout=_END_TIMEOUT_S)
         if not left:
             return
+
+
+def _polite(process: psutil.Process) -> signal.Signals:
+    """At SIGTERM Postgres waits for its clients to leave; SIGINT is its fast shutdown."""
+    return signal.SIGINT if process.name() == "postgres" else signal.SIGTERM
