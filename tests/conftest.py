@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pytest_socket import disable_socket, enable_socket
 
 from infra.kafka import topics
@@ -31,6 +32,9 @@ FAST_POSTGRES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Correctness is tested here, not speed: a busy machine must not fail an example for its time.
+    hypothesis_settings.register_profile("signalbox", deadline=None)
+    hypothesis_settings.load_profile("signalbox")
     is_worker = hasattr(config, "workerinput")
     config.stash[RUN] = SharedServers.of_this_run() if is_worker else SharedServers.of_new_run()
 
