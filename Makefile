@@ -52,7 +52,7 @@ trace: ## ID=...: print one trace as a waterfall
 ##@ Check
 .PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e test-chaos lint format
 test: ## everything, from a bare machine
-	@$(run) python "python servers" $(MAKE) lint test-fast test-servers test-e2e test-chaos
+	@$(run) python "python servers" $(MAKE) --keep-going lint test-fast test-servers test-e2e test-chaos
 test-unit: ## no servers, no sockets
 	@$(run) python python $(pytest) tests/unit -n 2 -q
 test-property: ## hypothesis; no servers, no sockets
