@@ -47,14 +47,14 @@ def python_server(
     *,
     ready_path: str = "/healthz",
     port: int | None = None,
+    core: int = SERVER_CORE,
 ) -> Iterator[Process]:
     """`{port}` in the arguments is replaced; the environment adds to this process's own."""
     port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
     log = folder / "log"
-    command = pinned(
-        [sys.executable, *(word.replace("{port}", str(port)) for word in arguments)], SERVER_CORE
-    )
+    words = [word.replace("{port}", str(port)) for word in arguments]
+    command = pinned([sys.executable, *words], core)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

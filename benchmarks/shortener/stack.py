@@ -49,10 +49,14 @@ class Stack:
         command = ["-m", "benchmarks.shortener.bare_app"]
         return python_server(command, {**self.environment, "HTTP_PORT": str(port)}, port=port)
 
-    def template(self) -> AbstractContextManager[Process]:
+    def trace_sink(self) -> AbstractContextManager[Process]:
+        """Takes the template's spans, off the worker's core: refused ones would cost it a third more."""
+        command = ["-m", "benchmarks.shortener.trace_sink", "{port}"]
+        return python_server(command, {}, core=LOAD_CORE)
+
+    def template(self, sink_url: str) -> AbstractContextManager[Process]:
         words = "-m uvicorn benchmarks.shortener.template_app:app --loop uvloop --http httptools"
-        # Nobody listens there: a refused connection is the cheapest export, which favours the template.
-        sink = {"TEMPLATE_OTLP_URL": f"http://127.0.0.1:{free_port()}/v1/traces"}
+        sink = {"TEMPLATE_OTLP_URL": f"{sink_url}/v1/traces"}
         command = [*words.split(), "--no-access-log", "--port", "{port}"]
         return python_server(command, {**self.environment, **sink})
 
@@ -137,4 +141,7 @@ def _pin(pid: int) -> None:
 
 
 def _threads(pid: int) -> Sequence[int]:
-    return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
+    try:
+        return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:
+        return []  # it ended meanwhile

@@ -25,7 +25,8 @@ def measure_redirects() -> list[Row]:
         stack.bare() as bare,
         stack.shortener() as cached,
         stack.shortener(**WITHOUT_L1) as uncached,
-        stack.template() as template,
+        stack.trace_sink() as sink,
+        stack.template(sink.url) as template,
     ):
         slugs = create_links(stack, cached.url)
         paths = [f"/{slug}" for slug in slugs]
