@@ -1,6 +1,6 @@
 """An open-schedule generator for rates beyond a Locust worker: raw sockets, answers without a body.
 
-`python -m benchmarks._openloop` reads a plan as JSON from standard input and writes one line of results; it
+`python -m benchmarks._openloop` reads a plan as a line of JSON and writes a line of results; it
 runs in a process of its own, on the core of the load.
 """
 
@@ -165,18 +165,17 @@ def start(plan: Plan) -> "subprocess.Popen[str]":
         text=True,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(asdict(plan)))
-    process.stdin.close()
+    process.stdin.write(json.dumps(asdict(plan)) + "\n")
+    process.stdin.flush()
     return process
 
 
 def finish(process: "subprocess.Popen[str]", plan: Plan) -> Result:
-    assert process.stdout is not None
     try:
-        process.wait(plan.duration_s + DRAIN_S + 20)
-        return Result(**json.loads(process.stdout.read()))
+        output, _ = process.communicate(timeout=plan.duration_s + DRAIN_S + 20)
     finally:
         process.kill()
+    return Result(**json.loads(output))
 
 
 def run(plan: Plan) -> Result:
@@ -184,7 +183,7 @@ def run(plan: Plan) -> Result:
 
 
 def main() -> None:
-    plan = Plan(**json.load(sys.stdin))
+    plan = Plan(**json.loads(sys.stdin.readline()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(asdict(runner.run(Run(plan).execute()))))
 

@@ -39,8 +39,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--service", choices=sorted(SCENARIOS), default="shortener")
     parser.add_argument("--url", default=os.environ.get("SHORTENER_URL"), help="base address, loopback only")
-    parser.add_argument("--rate", type=float, default=200.0, help="arrivals per second")
-    parser.add_argument("--duration", type=float, default=20.0, help="seconds, warm-up included")
+    # `make load RATE=500 DURATION=30` hands these down as variables of the environment.
+    rate, duration = os.environ.get("RATE") or "200", os.environ.get("DURATION") or "20"
+    parser.add_argument("--rate", type=float, default=rate, help="arrivals per second")
+    parser.add_argument("--duration", type=float, default=duration, help="seconds, warm-up included")
     parser.add_argument("--warmup", type=float, default=2.0, help="seconds at the start that do not count")
     parser.add_argument("--poisson", action="store_true", help="random gaps instead of equal ones")
     parser.add_argument("--seed", type=int, default=1)
