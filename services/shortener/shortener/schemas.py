@@ -294,6 +294,8 @@ class BulkOut(BaseModel):
 
 
 class DisableIn(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "campaign is over"}]})
+
     reason: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -100,6 +101,18 @@ async def serving(settings: ShortenerSettings) -> AsyncIterator[Served]:
         finally:
             for client in served.clients:
                 await client.aclose()
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document, made without any server."""
+
+    @asynccontextmanager
+    async def never(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    nowhere = settings_of("postgresql://nobody@127.0.0.1:1/none", "redis://127.0.0.1:1")
+    return create_management(nowhere, lifespan=never).openapi()
 
 
 async def put_test_tenants(pool: Pool) -> None:
