@@ -12,20 +12,18 @@ from opentelemetry import trace
 
 from chassis import logs, metrics
 from chassis.kafka import quiet
+from chassis.kafka.packing import fill
 from chassis.kafka.partition import partition_of
 from chassis.kafka.teardown import discard
 from chassis.records import (
-    TRACEPARENT,
     Ack,
     BrokerAway,
-    Headers,
     QueueFull,
     Record,
     RecordRefused,
     Result,
     SendFailed,
     TopicUnknown,
-    current_traceparent,
 )
 from chassis.settings import ChassisSettings
 
@@ -184,28 +182,30 @@ class Producer:
         indexes: list[int],
         records: Sequence[Record],
         results: list[Result],
+        *,
+        alone: bool = False,
     ) -> None:
-        traceparent = current_traceparent()
         at = 0
         while at < len(indexes):
             batch, first = client.create_batch(), at
-            while at < len(indexes):
-                record = records[indexes[at]]
-                headers = _with_trace(record.headers, traceparent)
-                if batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is None:
-                    break
-                at += 1
-            batch.close()
+            at = fill(batch, indexes, first, records, most=1 if alone else len(indexes))
+            mine = indexes[first:at]
             try:
-                future = await client.send_batch(batch, topic, partition=partition)
-                metadata = await future
-            except kafka_errors.KafkaError as error:
-                self._fail(client, error, indexes[first:at], results)
-                if not isinstance(error, _RECORD_ERRORS):
+                metadata = await (await client.send_batch(batch, topic, partition=partition))
+            except _RECORD_ERRORS as error:
+                if len(mine) == 1:
+                    self._fail(client, error, mine, results)
+                    continue
+                # The broker judges a batch as one: ask again for each.
+                await self._send_partition(client, topic, partition, mine, records, results, alone=True)
+                if any(isinstance(results[index], BrokerAway) for index in mine):
                     return
-                continue
-            for offset, index in enumerate(indexes[first:at], metadata.offset):
-                results[index] = Ack(partition, offset)
+            except kafka_errors.KafkaError as error:
+                self._fail(client, error, mine, results)
+                return
+            else:
+                for offset, index in enumerate(mine, metadata.offset):
+                    results[index] = Ack(partition, offset)
 
     def _fail(
         self,
@@ -276,10 +276,3 @@ class Producer:
         for (topic, outcome), count in outcomes.items():
             _RECORDS.labels(topic, outcome).inc(count)
         return results
-
-
-def _with_trace(headers: Headers, traceparent: str | None) -> list[tuple[str, bytes]]:
-    """A record that carries no trace of its own takes the current one."""
-    if traceparent is None or any(name == TRACEPARENT for name, _ in headers):
-        return list(headers)
-    return [*headers, (TRACEPARENT, traceparent.encode())]

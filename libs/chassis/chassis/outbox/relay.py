@@ -16,7 +16,7 @@ from chassis.outbox import store
 from chassis.outbox.leases import Lease, Leases
 from chassis.postgres import UNAVAILABLE, DatabaseUnavailable, Pool
 from chassis.records import TRACEPARENT, Ack, Record, RecordRefused, Result
-from chassis.retry import Stop, pause_s
+from chassis.retry import Stop, pause_s, sleep_or_stop
 
 log = logs.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -30,6 +30,7 @@ _SHARDS = metrics.gauge("outbox_shards_leased", "Shards that this relay sends.")
 
 @dataclass(frozen=True, slots=True)
 class RelayLimits:
+    lanes: int = 2
     shard_records_max: int = 500
     batch_bytes_max: int = 8 * 1024 * 1024
     poll_s: float = 0.1
@@ -58,43 +59,51 @@ class Relay:
         self._producer = producer
         self._limits = limits or RelayLimits()
         self._leases = Leases(self._limits.lease_s)
-        self._wake = asyncio.Event()
-        self._share_at = self._report_at = 0.0
+        # A lane sends while another reads or deletes; its shards never change while its lock is held.
+        self._lanes = [(asyncio.Lock(), asyncio.Event()) for _ in range(self._limits.lanes)]
 
     def wake(self) -> None:
         """Look now instead of at the next poll; for a use case in the same process, after its commit."""
-        self._wake.set()
+        for _, woken in self._lanes:
+            woken.set()
 
     async def run(self, stop: Stop) -> None:
-        renewer = asyncio.create_task(self._keep_leases(), name="outbox-leases")
-        failures = 0
+        keepers = [
+            asyncio.create_task(self._keep_leases(), name="outbox-leases"),
+            asyncio.create_task(self._keep_shares(), name="outbox-shares"),
+        ]
         try:
-            while not stop.is_set():
-                try:
-                    await self._share_out()
-                    full = await self._pass()
-                    await self._report()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - one of the two loops that must not die
-                    failures += 1
-                    log.warning("outbox.pass_failed", error=f"{type(error).__name__}: {error}")
-                    await self._rest(
-                        stop, pause_s(failures, first_s=0.1, most_s=self._limits.failure_pause_max_s)
-                    )
-                else:
-                    if not full:
-                        await self._rest(stop, self._limits.poll_s)
+            await asyncio.gather(*(self._run_lane(lane, stop) for lane in range(len(self._lanes))))
         finally:
-            renewer.cancel()
-            await asyncio.wait([renewer])
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.wait(keepers)
             with contextlib.suppress(DatabaseUnavailable):
                 async with self._pool.acquire() as conn:
                     await self._leases.leave(conn)
             _SHARDS.set(0)
 
-    async def _pass(self) -> bool:
+    async def _run_lane(self, lane: int, stop: Stop) -> None:
+        lock, woken = self._lanes[lane]
+        failures = 0
+        while not stop.is_set():
+            try:
+                async with lock:
+                    full = await self._pass(lane)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - one of the two loops that must not die
+                failures += 1
+                log.warning("outbox.pass_failed", error=f"{type(error).__name__}: {error}")
+                pause = pause_s(failures, first_s=0.1, most_s=self._limits.failure_pause_max_s)
+                await sleep_or_stop(stop, pause)
+            else:
+                if not full:
+                    await _rest(stop, woken, self._limits.poll_s)
+
+    async def _pass(self, lane: int) -> bool:
         """Send one batch; True when there may be more at once."""
-        leases = self._leases.held()
+        held = self._leases.held()
+        leases = {shard: lease for shard, lease in held.items() if shard % len(self._lanes) == lane}
         if not leases:
             return False
         async with self._pool.acquire() as conn:
@@ -161,22 +170,32 @@ class Relay:
             except UNAVAILABLE as error:
                 log.warning("outbox.lease_not_renewed", error=type(error).__name__)
 
+    async def _keep_shares(self) -> None:
+        report_at = 0.0
+        while True:
+            try:
+                await self._share_out()
+                if time.monotonic() >= report_at:
+                    await self._report()
+                    report_at = time.monotonic() + self._limits.report_s
+            except UNAVAILABLE as error:
+                log.warning("outbox.shares_unknown", error=type(error).__name__)
+            await asyncio.sleep(self._limits.renew_s)
+
     async def _share_out(self) -> None:
-        now = time.monotonic()
-        if now >= self._share_at:
+        async with contextlib.AsyncExitStack() as quiet:
+            for lock, _ in self._lanes:
+                await quiet.enter_async_context(lock)
             async with self._pool.acquire() as conn:
                 await self._leases.share_out(conn)
-            self._share_at = now + self._limits.renew_s
-            _SHARDS.set(len(self._leases.held()))
+        _SHARDS.set(len(self._leases.held()))
+        self.wake()
 
     async def _report(self) -> None:
-        now = time.monotonic()
-        if now >= self._report_at:
-            async with self._pool.acquire() as conn:
-                backlog = await store.backlog(conn, list(self._leases.held()))
-            self._report_at = now + self._limits.report_s
-            _PENDING.set(backlog["pending"])
-            _OLDEST.set(backlog["age_s"])
+        async with self._pool.acquire() as conn:
+            backlog = await store.backlog(conn, list(self._leases.held()))
+        _PENDING.set(backlog["pending"])
+        _OLDEST.set(backlog["age_s"])
 
     def _record_spans(self, records: Sequence[Record], results: Sequence[Result], started: int) -> None:
         """A span for each sampled event, in the trace of the request that wrote it."""
@@ -197,9 +216,10 @@ class Relay:
                 span.set_status(trace.StatusCode.ERROR, str(result))
             span.end(ended)
 
-    async def _rest(self, stop: Stop, seconds: float) -> None:
-        waiters = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())]
-        await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for waiter in waiters:
-            waiter.cancel()
-        self._wake.clear()
+
+async def _rest(stop: Stop, woken: asyncio.Event, seconds: float) -> None:
+    waiters = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(woken.wait())]
+    await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in waiters:
+        waiter.cancel()
+    woken.clear()
