@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
-from opentelemetry import trace
 
 TRACEPARENT = "traceparent"
 CONTENT_TYPE = "content-type"
@@ -85,14 +84,6 @@ def cloudevent_headers(
 def cloudevent_attributes(headers: Headers) -> Mapping[str, str]:
     """The `ce_` headers by attribute name; empty when the record is no CloudEvent."""
     return {name[3:]: value.decode("utf-8", "replace") for name, value in headers if name.startswith("ce_")}
-
-
-def current_traceparent() -> str | None:
-    """The current span as a W3C header, or None outside of any trace."""
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
-        return None
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from chassis.kafka import (
     RecordRefused,
     TopicUnknown,
 )
-from chassis.records import current_traceparent
 from chassis.settings import ChassisSettings
+from chassis.telemetry import current_traceparent
 from opentelemetry.sdk.trace import TracerProvider
 
 from tests.support.eventually import eventually

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from chassis.records import TRACEPARENT, Headers, Record, current_traceparent
+from chassis.records import TRACEPARENT, Headers, Record
+from chassis.telemetry import current_traceparent
 
 
-def fill(
-    batch: BatchBuilder, indexes: list[int], first: int, records: Sequence[Record], *, most: int
-) -> int:
+def fill(batch: BatchBuilder, indexes: list[int], first: int, records: Sequence[Record], *, most: int) -> int:
     """Append until the batch is full; the answer is the place of the first record that it did not take."""
     traceparent = current_traceparent()
     at = first

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import SpanContext
 
 from chassis.records import TRACEPARENT, Message
+from chassis.telemetry import parse_traceparent, use_span_context
 
+SAMPLED = b"01"
 tracer = trace.get_tracer(__name__)
-_propagator = TraceContextTextMapPropagator()
 
 
 @contextlib.contextmanager
@@ -19,29 +20,30 @@ def span_of(group: str, messages: Sequence[Message], *, links_max: int) -> Itera
     if not sampled:
         yield
         return
-    context = _propagator.extract({TRACEPARENT: sampled[0]})
-    links = [
-        trace.Link(trace.get_current_span(_propagator.extract({TRACEPARENT: other})).get_span_context())
-        for other in sampled[1:]
-    ]
     attributes: dict[str, str | int] = {
         "messaging.system": "kafka",
         "messaging.consumer.group.name": group,
         "messaging.destination.name": messages[0].topic,
         "messaging.batch.message_count": len(messages),
     }
-    with tracer.start_as_current_span(
-        f"process {messages[0].topic}", context, trace.SpanKind.CONSUMER, attributes, links
+    links = [trace.Link(other) for other in sampled[1:]]
+    name = f"process {messages[0].topic}"
+    with (
+        use_span_context(sampled[0]),
+        tracer.start_as_current_span(name, kind=trace.SpanKind.CONSUMER, attributes=attributes, links=links),
     ):
         yield
 
 
-def _sampled(messages: Sequence[Message], most: int) -> list[str]:
-    found: dict[str, None] = {}
+def _sampled(messages: Sequence[Message], most: int) -> list[SpanContext]:
+    """The distinct sampled spans that the messages come from, the first `most` of them."""
+    found: dict[bytes, SpanContext] = {}
     for message in messages:
         for name, value in message.headers:
-            if name == TRACEPARENT and value.endswith(b"01"):
-                found[value.decode("ascii", "replace")] = None
+            if name == TRACEPARENT and value.endswith(SAMPLED) and value not in found:
+                parent = parse_traceparent(value)
+                if parent is not None:
+                    found[value] = parent
                 if len(found) == most:
-                    return list(found)
-    return list(found)
+                    return list(found.values())
+    return list(found.values())

@@ -9,7 +9,8 @@ import msgspec
 
 from chassis.ids import uuid7
 from chassis.postgres import Connection
-from chassis.records import Record, cloudevent_headers, current_traceparent
+from chassis.records import Record, cloudevent_headers
+from chassis.telemetry import current_traceparent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import asyncpg
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis import logs, metrics
 from chassis.outbox import store
@@ -17,6 +16,7 @@ from chassis.outbox.leases import Lease, Leases
 from chassis.postgres import UNAVAILABLE, DatabaseUnavailable, Pool
 from chassis.records import TRACEPARENT, Ack, Record, RecordRefused, Result
 from chassis.retry import Stop, pause_s, sleep_or_stop
+from chassis.telemetry import parse_traceparent
 
 log = logs.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -201,13 +201,12 @@ class Relay:
         """A span for each sampled event, in the trace of the request that wrote it."""
         ended, left = time.time_ns(), self._limits.spans_max
         for record, result in zip(records, results, strict=True):
-            traceparent = next((value for name, value in record.headers if name == TRACEPARENT), b"")
-            if not traceparent.endswith(b"01") or left == 0:
+            value = next((value for name, value in record.headers if name == TRACEPARENT), b"")
+            parent = parse_traceparent(value) if value.endswith(b"01") and left > 0 else None
+            if parent is None:
                 continue
             left -= 1
-            context = TraceContextTextMapPropagator().extract(
-                {TRACEPARENT: traceparent.decode("ascii", "replace")}
-            )
+            context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
             span = tracer.start_span(
                 f"send {record.topic}", context, trace.SpanKind.PRODUCER, start_time=started
             )
