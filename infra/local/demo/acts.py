@@ -18,8 +18,8 @@ from infra.local.demo.traffic import Client, on_schedule, together
 LINKS = 240
 REPLAYS = 60
 BULK_ROWS = 1_000
-VISITS = 2_400
-VISITS_PER_S = 300
+VISITS = 2_000
+VISITS_PER_S = 200
 ZIPF_EXPONENT = 1.1
 RACED_VISITS = 60
 VISITS_ALLOWED = 10
@@ -132,7 +132,7 @@ async def redirect(client: Client, story: Story) -> None:
         headers = _person(story.dice)
         return lambda meant_at: client.visit("redirect", link["slug"], headers=headers, meant_at=meant_at)
 
-    answers = await on_schedule((follow(link) for link in chosen), rate_per_s=VISITS_PER_S)
+    answers = await on_schedule((follow(link) for link in chosen), client.recorder, rate_per_s=VISITS_PER_S)
     right = sum(
         a.status_code in _REDIRECTS and a.headers["location"] == link["url"]
         for a, link in zip(answers, chosen, strict=True)

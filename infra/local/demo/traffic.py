@@ -25,6 +25,8 @@ class Recorder:
     def __init__(self) -> None:
         self.latencies: dict[str, list[float]] = defaultdict(list)
         self.statuses: dict[str, Counter[int]] = defaultdict(Counter)
+        # How late this client itself was, by the machine's fault or its own; the server had no part in it.
+        self.late_ms_max = 0.0
 
     def note(self, kind: str, status: int, latency_ms: float) -> None:
         self.latencies[kind].append(latency_ms)
@@ -42,10 +44,10 @@ class Client:
     def __init__(self, http: httpx.AsyncClient, key: str, recorder: Recorder) -> None:
         self._http = http
         self._key = key
-        self._recorder = recorder
+        self.recorder = recorder
 
     def as_tenant(self, key: str) -> "Client":
-        return Client(self._http, key, self._recorder)
+        return Client(self._http, key, self.recorder)
 
     async def call(
         self, kind: str, method: str, path: str, *, json: Any = None, headers: dict[str, str] | None = None
@@ -77,7 +79,7 @@ class Client:
                 f"{method} {path} failed: {type(error).__name__} {error}",
                 hint="make status, then make logs SERVICE=shortener",
             ) from error
-        self._recorder.note(kind, answer.status_code, (time.monotonic() - started) * 1000)
+        self.recorder.note(kind, answer.status_code, (time.monotonic() - started) * 1000)
         return answer
 
 
@@ -104,13 +106,14 @@ async def together(calls: Iterable[Callable[[], Awaitable[T]]], *, width: int = 
 
 
 async def on_schedule(
-    calls: Iterable[Callable[[float], Awaitable[T]]], *, rate_per_s: float, in_flight_max: int = IN_FLIGHT_MAX
+    calls: Iterable[Callable[[float], Awaitable[T]]], recorder: Recorder, *, rate_per_s: float
 ) -> list[T]:
     """Starts call n at n / rate, whether earlier ones are answered or not, and tells it that moment."""
-    gate = asyncio.Semaphore(in_flight_max)
+    gate = asyncio.Semaphore(IN_FLIGHT_MAX)
     begin = time.monotonic()
 
     async def one(call: Callable[[float], Awaitable[T]], meant_at: float) -> T:
+        recorder.late_ms_max = max(recorder.late_ms_max, (time.monotonic() - meant_at) * 1000)
         async with gate:
             return await call(meant_at)
 

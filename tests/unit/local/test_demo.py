@@ -40,7 +40,7 @@ async def test_a_slow_answer_delays_no_later_start() -> None:
         starts.append(meant_at)
         await asyncio.sleep(0.05)
 
-    await traffic.on_schedule((call for _ in range(5)), rate_per_s=1_000)
+    await traffic.on_schedule((call for _ in range(5)), traffic.Recorder(), rate_per_s=1_000)
     assert [round((b - a) * 1_000) for a, b in pairwise(starts)] == [1, 1, 1, 1]
 
 
