@@ -12,7 +12,7 @@ from tests.integration.shortener_api.served import ADMIN_KEY, document
 
 schema = schemathesis.openapi.from_dict(document())
 
-WANTED = [
+WANTED: list[Any] = [
     CHECKS.get_one(name)
     for name in (
         "not_a_server_error",
@@ -35,7 +35,7 @@ def as_lines(_context: Any, value: Any) -> bytes:
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_answer_is_declared(
-    case: Case, threaded_api: Threaded, tenant_headers: dict[str, str]
+    case: Case[Any], threaded_api: Threaded, tenant_headers: dict[str, str]
 ) -> None:
     headers = dict(tenant_headers)
     if case.path.startswith("/v1/admin"):

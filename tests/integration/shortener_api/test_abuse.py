@@ -31,7 +31,9 @@ async def test_anyone_may_report_a_link_and_the_operator_takes_it_down(served: S
     assert [change.slug for change in served.told.changes] == ["evil", "evil"]
 
 
-async def test_a_tenant_can_neither_enable_nor_free_what_was_taken_down(served: Served, api: httpx.AsyncClient) -> None:
+async def test_a_tenant_can_neither_enable_nor_free_what_was_taken_down(
+    served: Served, api: httpx.AsyncClient
+) -> None:
     made = await create(api, slug="down")
     path = f"/v1/links/{made['id']}"
     taken = await served.operator().post("/v1/admin/links/down/takedown", json={"reason": "malware"})
@@ -57,7 +59,9 @@ async def test_a_takedown_can_be_undone(served: Served, api: httpx.AsyncClient) 
     assert again.json() == restored.json()
 
 
-async def test_restoring_does_not_switch_on_what_its_tenant_switched_off(served: Served, api: httpx.AsyncClient) -> None:
+async def test_restoring_does_not_switch_on_what_its_tenant_switched_off(
+    served: Served, api: httpx.AsyncClient
+) -> None:
     made = await create(api)
     await api.post(f"/v1/links/{made['id']}/disable")
 
@@ -107,7 +111,9 @@ async def test_reports_are_listed_in_pages(served: Served) -> None:
     operator = served.operator()
 
     first = (await operator.get("/v1/admin/reports", params={"limit": 3})).json()
-    second = (await operator.get("/v1/admin/reports", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    second = (
+        await operator.get("/v1/admin/reports", params={"limit": 3, "cursor": first["next_cursor"]})
+    ).json()
 
     assert [one["id"] for one in first["items"] + second["items"]] == made[::-1]
     assert second["next_cursor"] is None

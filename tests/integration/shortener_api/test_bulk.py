@@ -6,9 +6,19 @@ from typing import Any
 
 import httpx
 import pytest
+from shortener.api import transfer
 from shortener.settings import ShortenerSettings
+from starlette.requests import Request
 
-from tests.integration.shortener_api.served import URL, Served, create, put_test_tenants, serving, settings_of
+from tests.integration.shortener_api.served import (
+    URL,
+    Served,
+    create,
+    key_of,
+    put_test_tenants,
+    serving,
+    settings_of,
+)
 
 
 def rows(count: int, **fields: Any) -> list[dict[str, Any]]:
@@ -61,7 +71,15 @@ async def test_each_creates_what_can_be_and_names_what_cannot(served: Served, ap
     assert answer.status_code == 200
     items = answer.json()["items"]
     codes = [item["problem"]["code"] if "problem" in item else None for item in items]
-    assert codes == [None, "validation_error", "slug_taken", "slug_taken", "validation_error", "validation_error", None]
+    assert codes == [
+        None,
+        "validation_error",
+        "slug_taken",
+        "slug_taken",
+        "validation_error",
+        "validation_error",
+        None,
+    ]
     assert items[1]["problem"]["errors"][0]["pointer"] == "/url"
     assert await served.value("SELECT count(*) FROM links WHERE tenant_id = 'one'") == 2
     assert await served.value("SELECT sum(links) FROM quota_usage WHERE tenant_id = 'one'") == 2
@@ -120,7 +138,9 @@ async def test_bulks_of_the_same_slugs_at_once_make_each_link_once(served: Serve
     )
 
     assert [answer.status_code for answer in answers] == [200] * 3
-    created = [item["link"]["slug"] for answer in answers for item in answer.json()["items"] if "link" in item]
+    created = [
+        item["link"]["slug"] for answer in answers for item in answer.json()["items"] if "link" in item
+    ]
     assert len(created) == len(set(created)) == 300
 
 
@@ -160,35 +180,27 @@ async def test_an_import_that_broke_off_goes_on_where_it_stopped(
     content = b"\n".join(json.dumps(row).encode() for row in rows(1_700))
     headers = {"Idempotency-Key": "import-key"}
     half = served.client()
-    # Another process died after two batches of 500: its lines were the same.
+    # Another process dies after two batches of 500.
     async with serving(settings) as dead:
-        resources = dead.app.state.resources
-        taken = 0
-        from shortener.api import transfer
-
-        class Request:
-            app = dead.app
-
-        tenant = await dead.app.state.access.keys.get("key-of-one-0123456789abcdef")
-        batches = transfer._import(Request(), tenant, transfer._lines(content, 10_000), "import-key")  # type: ignore[arg-type]
-        async for _ in batches:
-            taken += 1
-            if taken == 2:
-                break
-        await batches.aclose()
-        assert resources is not None
+        tenant = await dead.app.state.access.keys.get(key_of("one"))
+        lines = transfer._lines(content, 10_000)
+        batches = transfer._import(Request({"type": "http", "app": dead.app}), tenant, lines, "import-key")
+        for _ in range(2):
+            await anext(batches)
     assert await served.value("SELECT count(*) FROM links") == 1_000
 
-    lines = lines_of(await half.post("/v1/links/import", content=content, headers=headers))
+    answers = lines_of(await half.post("/v1/links/import", content=content, headers=headers))
     again = lines_of(await half.post("/v1/links/import", content=content, headers=headers))
 
-    assert [line["line"] for line in lines] == list(range(1, 1_701))
-    assert again == lines
+    assert [line["line"] for line in answers] == list(range(1, 1_701))
+    assert again == answers
     assert await served.value("SELECT count(*) FROM links") == 1_700
     assert await served.value("SELECT sum(links) FROM quota_usage") == 1_700
 
 
-async def test_an_export_holds_every_link_of_the_tenant_once(served: Served, settings: ShortenerSettings) -> None:
+async def test_an_export_holds_every_link_of_the_tenant_once(
+    served: Served, settings: ShortenerSettings
+) -> None:
     paged = settings_of(settings.database_url, settings.redis_url, export_page_rows=100)
     async with serving(paged) as small_pages:
         await put_test_tenants(small_pages.pool)

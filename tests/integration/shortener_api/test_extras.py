@@ -1,5 +1,6 @@
 """QR codes, the dry run of redirect rules, and an API whose servers are away."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,7 +40,9 @@ async def test_a_link_has_a_qr_code(
     assert repeat.status_code == 304
 
 
-@pytest.mark.parametrize("params", [{"scale": 41}, {"scale": 0}, {"border": 17}, {"ecc": "X"}, {"format": "gif"}])
+@pytest.mark.parametrize(
+    "params", [{"scale": 41}, {"scale": 0}, {"border": 17}, {"ecc": "X"}, {"format": "gif"}]
+)
 async def test_a_qr_code_has_bounds(api: httpx.AsyncClient, params: dict[str, Any]) -> None:
     answer = await api.get(f"/v1/links/{(await create(api))['id']}/qr", params=params)
 
@@ -58,7 +61,9 @@ async def test_a_dry_run_says_which_rule_decides_and_why(api: httpx.AsyncClient)
     )
 
     async def ask(**facts: str) -> dict[str, Any]:
-        answer = await api.post(f"/v1/links/{made['id']}/resolve", json={"time": "2030-01-01T12:00:00Z", **facts})
+        answer = await api.post(
+            f"/v1/links/{made['id']}/resolve", json={"time": "2030-01-01T12:00:00Z", **facts}
+        )
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -71,7 +76,9 @@ async def test_a_dry_run_says_which_rule_decides_and_why(api: httpx.AsyncClient)
 
 async def test_a_dry_run_tells_of_links_that_lead_nowhere(served: Served, api: httpx.AsyncClient) -> None:
     async def status(link: dict[str, Any]) -> tuple[int, str]:
-        answer = (await api.post(f"/v1/links/{link['id']}/resolve", json={"time": "2030-06-01T00:00:00Z"})).json()
+        answer = (
+            await api.post(f"/v1/links/{link['id']}/resolve", json={"time": "2030-06-01T00:00:00Z"})
+        ).json()
         return answer["status"], answer["reason"]
 
     assert await status(await create(api, since="2031-01-01T00:00:00Z")) == (404, "not yet valid")
@@ -107,9 +114,11 @@ async def test_without_redis_the_api_goes_on(own_redis: Handle, settings: Shorte
         assert "ratelimit" in (await api.get("/v1/links")).headers
 
 
-async def test_without_postgres_the_api_says_so_and_recovers(own_postgres: Handle, redis_url: str) -> None:
-    dsn = Databases(own_postgres.address, own_postgres.folder).create()
-    migrate(dsn, "shortener")
+async def test_without_postgres_the_api_says_so_and_recovers(
+    own_postgres: Handle, redis_url: str, tmp_path: Path
+) -> None:
+    dsn = Databases(own_postgres.address, tmp_path).create()
+    migrate(dsn, "devshort")
     async with serving(settings_of(dsn, redis_url, database_timeout_s=1.0)) as served:
         await put_test_tenants(served.pool)
         api = served.client()

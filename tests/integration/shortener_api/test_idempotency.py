@@ -33,7 +33,10 @@ async def test_a_repeat_gets_the_first_answer_byte_for_byte(served: Served, api:
     for repeat in (from_memory, from_table):
         assert (repeat.status_code, repeat.content) == (201, first.content)
         assert repeat.headers["idempotent-replayed"] == "true"
-        assert (repeat.headers["etag"], repeat.headers["location"]) == (first.headers["etag"], first.headers["location"])
+        assert (repeat.headers["etag"], repeat.headers["location"]) == (
+            first.headers["etag"],
+            first.headers["location"],
+        )
     assert await served.value("SELECT count(*) FROM links") == 1
     assert await served.value("SELECT sum(links) FROM quota_usage") == 1
 
@@ -70,7 +73,7 @@ async def test_a_refused_create_frees_its_key(api: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "tab\there", "ü"])
 async def test_a_key_that_is_none_is_refused(api: httpx.AsyncClient, key: str) -> None:
-    answer = await api.post("/v1/links", json={"url": URL}, headers={"Idempotency-Key": key.encode()})
+    answer = await api.post("/v1/links", json={"url": URL}, headers=[(b"Idempotency-Key", key.encode())])
 
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid")
 
@@ -126,7 +129,8 @@ async def test_ten_thousand_creates_with_one_key_over_three_workers_make_one_row
 
         async def caller() -> None:
             for number in numbers:
-                answers.append(await send(clients[number % 3], "one-key"))
+                answer = await send(clients[number % 3], "one-key")
+                answers.append(answer)
 
         await asyncio.gather(*(caller() for _ in range(300)))
 

@@ -1,5 +1,7 @@
 """One link: created, read, changed, switched off and on, deleted."""
 
+# ruff: noqa: RUF001  look-alikes are what is tested
+
 import asyncio
 import json
 from typing import Any
@@ -37,7 +39,10 @@ async def test_what_was_created_is_what_is_read(api: httpx.AsyncClient) -> None:
         title="Spring",
         utm={"source": "news"},
         rules=[
-            {"if": {"device": "mobile", "time": {"from": "09:00", "to": "18:00"}}, "url": "https://m.example.com"},
+            {
+                "if": {"device": "mobile", "time": {"from": "09:00", "to": "18:00"}},
+                "url": "https://m.example.com",
+            },
             {"split": [{"url": "https://a.example", "weight": 1}, {"url": "https://b.example", "weight": 3}]},
         ],
     )
@@ -229,20 +234,22 @@ async def test_an_unknown_id_and_what_is_no_id_are_not_found(api: httpx.AsyncCli
             ("POST", "/enable"),
             ("GET", "/qr"),
         ):
-            body = {"json": {}} if method == "PATCH" else {}
-            answer = await api.request(method, f"/v1/links/{link_id}{path}", **body)
+            body: dict[str, Any] | None = {} if method == "PATCH" else None
+            answer = await api.request(method, f"/v1/links/{link_id}{path}", json=body)
             assert (answer.status_code, answer.json()["code"]) == (404, "link_not_found")
 
 
 async def test_a_patch_changes_what_it_names_and_null_takes_the_default(api: httpx.AsyncClient) -> None:
-    made = await create(api, slug="patched", max_visits=3, tags=["a"], status=301, until="2030-01-01T00:00:00Z")
+    made = await create(
+        api, slug="patched", max_visits=3, tags=["a"], status=301, until="2030-01-01T00:00:00Z"
+    )
     path = f"/v1/links/{made['id']}"
 
     answer = await api.patch(path, json={"url": "https://example.org/", "status": None, "until": None})
     changed = answer.json()
 
     assert answer.headers["etag"] == '"2"'
-    assert {**made, **{"url": "https://example.org/", "status": 302, "until": None, "version": 2}} == {
+    assert {**made, "url": "https://example.org/", "status": 302, "until": None, "version": 2} == {
         **changed,
         "updated_at": made["updated_at"],
     }
@@ -336,7 +343,9 @@ async def test_a_deleted_link_is_gone_and_its_slug_stays_with_its_tenant(served:
     assert (await one.get(path)).status_code == 404
 
 
-async def test_every_change_is_told_to_caches_and_to_the_outbox(served: Served, api: httpx.AsyncClient) -> None:
+async def test_every_change_is_told_to_caches_and_to_the_outbox(
+    served: Served, api: httpx.AsyncClient
+) -> None:
     made = await create(api, slug="watched")
     path = f"/v1/links/{made['id']}"
     await api.patch(path, json={"title": "t"})
@@ -348,10 +357,16 @@ async def test_every_change_is_told_to_caches_and_to_the_outbox(served: Served, 
     assert len(revisions) == 5
     assert revisions == sorted(set(revisions))
     async with served.pool.acquire() as conn:
-        recorded = await conn.fetch("SELECT revision FROM cache_invalidations WHERE slug = 'watched' ORDER BY 1")
-        events = await conn.fetch("SELECT topic, key, convert_from(value, 'UTF8') AS value FROM outbox ORDER BY id")
+        recorded = await conn.fetch(
+            "SELECT revision FROM cache_invalidations WHERE slug = 'watched' ORDER BY 1"
+        )
+        events = await conn.fetch(
+            "SELECT topic, key, convert_from(value, 'UTF8') AS value FROM outbox ORDER BY id"
+        )
     assert [row["revision"] for row in recorded] == revisions
-    assert {(row["topic"], row["key"].decode()) for row in events} == {("shortener.link-changed.v1", made["id"])}
+    assert {(row["topic"], row["key"].decode()) for row in events} == {
+        ("shortener.link-changed.v1", made["id"])
+    }
     assert all(URL not in row["value"] for row in events)
 
 

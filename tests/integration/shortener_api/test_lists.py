@@ -75,7 +75,12 @@ async def test_a_cursor_is_good_only_for_the_list_and_the_tenant_it_came_from(se
         await create(one, slug=f"of-one-{number}", tags=["a"])
     cursor = (await one.get("/v1/links", params={"limit": 1, "tag": "a"})).json()["next_cursor"]
 
-    for client, params in ((one, {}), (one, {"tag": "b"}), (two, {"tag": "a"}), (one, {"tag": "a", "q": "of"})):
+    for client, params in (
+        (one, {}),
+        (one, {"tag": "b"}),
+        (two, {"tag": "a"}),
+        (one, {"tag": "a", "q": "of"}),
+    ):
         answer = await client.get("/v1/links", params={"cursor": cursor, **params})
         assert answer.status_code == 400
 

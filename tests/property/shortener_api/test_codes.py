@@ -1,5 +1,7 @@
 """Generated codes: a keyed bijection, unique and in no visible order."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ def test_one_block_of_codes_spreads_over_the_whole_space() -> None:
 
     assert len(set(numbers)) == 1_000
     assert all(60 < count < 140 for count in tenths)
-    ascending = sum(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+    ascending = sum(a < b for a, b in pairwise(numbers))
     assert 400 < ascending < 600
 
 

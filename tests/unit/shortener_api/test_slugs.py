@@ -1,11 +1,15 @@
 """Which words may be a slug."""
 
+# ruff: noqa: RUF001  look-alikes are what is tested
+
 import pytest
 from shortener.domain import slugs
 from shortener.domain.slugs import SlugError
 
 
-@pytest.mark.parametrize("text", ["abc", "A-b_9", "x" * 64, "---", "пример-1", "größe", "日本語", "コーヒー", "ελλάδα", "٠١٢"])
+@pytest.mark.parametrize(
+    "text", ["abc", "A-b_9", "x" * 64, "---", "пример-1", "größe", "日本語", "コーヒー", "ελλάδα", "٠١٢"]
+)
 def test_words_of_one_script_may_be_slugs(text: str) -> None:
     assert slugs.parse(text).text == text
 

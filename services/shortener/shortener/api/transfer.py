@@ -53,7 +53,8 @@ async def import_links(request: Request, tenant: CallingTenant, key: Idempotency
     """Each line is a link as in `POST /v1/links`; blank lines are skipped. Body up to 8 MiB.
 
     Lines are created in batches, each in a transaction of its own, and each line is answered by itself. When
-    the connection breaks, send the same lines with the same `Idempotency-Key`: what was done is answered again.
+    the connection breaks, send the same lines with the same `Idempotency-Key`: what was done is answered
+    again.
     """
     # The body is read whole first: a client that sends before it reads would else block, and we with it.
     lines = _lines(await request.body(), request.app.state.settings.import_line_bytes_max)

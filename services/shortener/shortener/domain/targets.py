@@ -1,4 +1,4 @@
-"""Which URLs a link may lead to: web schemes, public hosts, nothing that a browser and we would read differently."""
+"""Which URLs a link may lead to: http(s), public hosts, nothing that browsers and we read differently."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _PORT_MAX: Final = 65535
 _HOST_LENGTH_MAX: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
-# A path, query or fragment stays as it was sent, but for non-ASCII and these, which break out of HTML and headers.
+# A path, query or fragment stays as it was sent, but for non-ASCII and these, which break out of HTML.
 _KEPT: Final = "".join(set(string.punctuation) - set('"<>`'))
 # The last label of an IPv4 address in any spelling that the WHATWG parser (and inet_aton) takes for a number.
 _NUMERIC_LABEL: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
@@ -66,8 +66,10 @@ class PublicHost:
 
 
 def parse(raw: str, own: frozenset[PublicHost] = frozenset()) -> str:
-    """The URL in the form that is stored and sent in Location: ASCII, host in lower case and punycode, the rest as
-    it was sent. Raises TargetError."""
+    """The URL in the form that is stored and sent in Location. Raises TargetError.
+
+    ASCII, the host in lower case and punycode, the rest as it was sent.
+    """
     _check_characters(raw)
     scheme, separator, rest = raw.partition("://")
     scheme = scheme.lower()
@@ -87,7 +89,7 @@ def parse(raw: str, own: frozenset[PublicHost] = frozenset()) -> str:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is of the public internet, also when it wraps another (mapped, NAT64, 6to4, Teredo)."""
+    """Whether an address is of the public internet, also when it wraps another (NAT64, 6to4, Teredo)."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast and not address.is_reserved
     if address in _NAT64_LOCAL or address in _SITE_LOCAL or address.scope_id is not None:
@@ -154,7 +156,7 @@ def _check_host(host: str) -> str:
 
 
 def _to_ascii(host: str) -> str:
-    """Punycode by UTS 46, as browsers do it: full-width dots and digits are folded before anything is judged."""
+    """Punycode by UTS 46, as browsers do it: full-width dots and digits are folded first."""
     try:
         name = idna.uts46_remap(host, std3_rules=False, transitional=False).removesuffix(".")
         if not name.isascii():
@@ -179,7 +181,7 @@ def _check_punycode(label: str) -> None:
 
 
 def _check_ipv4(name: str) -> str:
-    # Octal, hexadecimal, short and plain-number spellings are refused whole: nobody needs them but to hide an address.
+    # Octal, hexadecimal, short and plain-number spellings are refused whole: they only serve to hide.
     try:
         address = ipaddress.IPv4Address(name)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Scripts (UAX 24) and look-alikes (UTS 39), from the data files of confusable-homoglyphs.
 
-Read on the first non-ASCII slug and not at import: a worker that never sees one keeps the memory. The package's
-own module is not imported, because it would hold the whole annotated table (900 kB of JSON) for good.
+Read on the first non-ASCII slug and not at import: a worker that never sees one keeps the memory. The
+package's own module is not imported: it would hold the whole annotated table (900 kB of JSON) for good.
 """
 
 import unicodedata
@@ -47,8 +47,8 @@ def script(char: str) -> str:
 def _prototypes() -> dict[str, str]:
     """Source character -> prototype.
 
-    The file holds each line of confusables.txt in both directions. A prototype with several sources has several
-    neighbours; in a lone pair the source is the one that was written first.
+    The file holds each line of confusables.txt in both directions. A prototype with several sources has
+    several neighbours; in a lone pair the source is the one that was written first.
     """
     table = msgspec.json.decode(_read("confusables.json"), type=dict[str, list[_Lookalike]])
     found: dict[str, str] = {}

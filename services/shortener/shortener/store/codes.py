@@ -5,7 +5,7 @@ from chassis.postgres import Connection
 
 
 async def lease_blocks(conn: Connection, blocks: int) -> list[Record]:
-    """Give the first counter and the size of each block; a block is never given twice, also not after a rollback."""
+    """Give the first counter and the size of each block; none is ever given twice, rollback or not."""
     return await conn.fetch(
         """
         SELECT nextval('link_codes') AS first, pg_sequence.seqincrement AS size
