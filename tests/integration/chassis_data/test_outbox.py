@@ -11,9 +11,13 @@ import pytest
 from chassis import outbox
 from chassis.kafka import Ack, BrokerAway, Producer, Record, RecordRefused
 from chassis.outbox import Event, Relay, RelayLimits, store
+from chassis.outbox import relay as relay_module
 from chassis.outbox.leases import SHARDS, Lease, Leases
 from chassis.postgres import Pool
 from chassis.records import Result
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.support.eventually import eventually
 
@@ -246,3 +250,26 @@ async def test_a_batch_ends_at_its_bytes_but_is_never_empty(pool: Pool, size: in
         await outbox.add_records(conn, [Record("t", b"k", b"x" * 1000) for _ in range(5)])
         rows = await store.fetch(conn, list(range(SHARDS)), per_shard=10, bytes_max=size * 1000 - 500)
     assert len(rows) == size
+
+
+async def test_a_sampled_event_has_its_sending_in_the_trace_of_its_request(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(relay_module, "tracer", provider.get_tracer("test"))
+    with provider.get_tracer("test").start_as_current_span("request") as request:
+        async with pool.acquire() as conn:
+            await outbox.add(conn, Event(type="t.x.v1", key="k", data=1))
+    async with pool.acquire() as conn:
+        await outbox.add(conn, Event(type="t.x.v1", key="k", data=2))
+    producer = FakeProducer()
+    async with running(Relay(pool, producer, LIMITS)):
+        await eventually(lambda: is_empty(pool))
+    traceparent = dict(producer.sent[0].headers)["traceparent"].decode()
+    context = request.get_span_context()
+    assert traceparent == f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+    [sending] = [span for span in exporter.get_finished_spans() if span.name == "send t.x.v1"]
+    assert sending.context.trace_id == context.trace_id
+    assert sending.parent is not None
+    assert sending.parent.span_id == context.span_id
