@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ SUITES = {
     "chassis": "benchmarks.chassis.suite",
     "load_honesty": "benchmarks.load_honesty",
 }
-REACHED, FELL_SHORT = 0, 1
+REACHED, FELL_SHORT, TERMINATED = 0, 1, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = {name: measure for name, measure in parts.items() if options.only in name}
     if not chosen:
         parser.error(f"no part of {options.suite} is named so; there are: {', '.join(parts)}")
+    # Ended from outside it still stops the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     rows = []
     for name, measure in chosen.items():
         print(f"measuring {name} ...", flush=True)
