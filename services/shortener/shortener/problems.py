@@ -10,6 +10,7 @@ Problem
 +-- ReportResolved 409 report_resolved       +-- DatabaseAway 503 database_unavailable
 +-- VersionMismatch 412 version_mismatch     +-- BulkTooLong 422 bulk_too_long
 +-- BulkRefused 422 bulk_refused             +-- BulkConflict 409 bulk_conflict
++-- LinkGone 410 link_gone
 """
 
 from chassis.problems import Problem
@@ -85,3 +86,7 @@ class BulkConflict(Problem):
 
 class DatabaseAway(Problem):
     status, code, title = 503, "database_unavailable", "The database cannot be reached"
+
+
+class LinkGone(Problem):
+    status, code, title = 410, "link_gone", "The link has expired, is used up or was switched off"

@@ -73,10 +73,10 @@ class ShortenerSettings(ChassisSettings):
     invalidation_timeout_s: float = Field(default=2.0, gt=0)
 
     # Clicks: buffer, flush, aggregation.
-    clicks_buffer_max: int = Field(default=200_000, ge=1)
+    clicks_buffer_max: int = Field(default=100_000, ge=1)
     clicks_flush_s: float = Field(default=0.2, gt=0)
     clicks_record_max: int = Field(default=2_000, ge=1)  # clicks in one record
-    clicks_unsent_records_max: int = Field(default=64, ge=1)
+    clicks_unsent_records_max: int = Field(default=32, ge=1)
     clicks_buckets: int = Field(default=6, ge=1)
     clicks_send_timeout_s: float = Field(default=5.0, gt=0)
     clicks_drain_s: float = Field(default=5.0, gt=0)

@@ -3,8 +3,11 @@
 A link's `rules` are a JSON list; the first rule that matches wins, none means the link's own URL:
 
     {"if": {"device": ["mobile"], "language": ["de"], "country": ["DE"],
-            "time": {"from": "09:00", "to": "18:00", "tz": "Europe/Berlin", "days": ["mon"]}}, "url": "https://..."}
-    {"if": {...}, "split": [{"url": "https://a.example", "weight": 70}, {"url": "https://b.example", "weight": 30}]}
+            "time": {"from": "09:00", "to": "18:00", "tz": "Europe/Berlin", "days": ["mon"]}}, "url":
+            "https://..."}
+    {"if": {...}, "split": [{"url": "https://a.example", "weight": 70},
+
+                            {"url": "https://b.example", "weight": 30}]}
 
 Every condition that is named must hold; `if` may be absent, which always matches.
 """
@@ -109,7 +112,7 @@ def evaluate(rules: Sequence[Rule], facts: Facts) -> Choice:
 
 
 def negotiate(rules: Sequence[Rule], languages: Sequence[str]) -> str | None:
-    """Give the visitor's most preferred language that any rule names, so that rule order does not beat preference."""
+    """Give the visitor's most preferred language that any rule names: rule order does not beat it."""
     named = {tag.lower() for rule in rules for tag in rule.condition.language or ()}
     if not named:
         return None
