@@ -96,7 +96,12 @@ def _processes(made: dashboard.Dashboard) -> None:
                     texts={"0": ("DOWN", "red"), "1": ("up", "green")},
                 ),
                 Column(
-                    Query(f"min by (job, instance) (health_check_up{{{WHO}}})", "Dependencies"),
+                    # Before the first readiness check nothing is known to be away.
+                    Query(
+                        f"min by (job, instance) (health_check_up{{{WHO}}})"
+                        f" or max by (job, instance) (up{{{WHO}}})",
+                        "Dependencies",
+                    ),
                     texts={"0": ("one is away", "red"), "1": ("all there", "green")},
                 ),
                 Column(
