@@ -24,6 +24,40 @@ _OUTCOMES = metrics.counter(
     "idempotency_outcomes_total", "Claims of idempotency keys by outcome.", ("outcome",)
 )
 
+# One round trip: the lock is tried, the row read, and inserted or taken over, all in one statement.
+_CLAIM = """
+    WITH lock AS MATERIALIZED (
+        SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7)) AS held,
+               coalesce($6::timestamptz, clock_timestamp()) AS at
+    ), known AS (
+        SELECT fingerprint, state, locked_until, response_status, response_headers, response_body
+        FROM idempotency_keys
+        WHERE scope = $1 AND key = $2
+    ), inserted AS (
+        INSERT INTO idempotency_keys (scope, key, fingerprint, locked_by, locked_until, created_at)
+        SELECT $1, $2, $3, $4, lock.at + $5::interval, lock.at
+        FROM lock
+        WHERE lock.held AND NOT EXISTS (SELECT FROM known)
+        ON CONFLICT DO NOTHING
+        RETURNING fencing, recovery_point, recovery_data
+    ), taken AS (
+        UPDATE idempotency_keys AS k
+        SET locked_by = $4, fencing = k.fencing + 1, locked_until = lock.at + $5::interval
+        FROM lock
+        WHERE lock.held AND k.scope = $1 AND k.key = $2 AND k.fingerprint = $3
+          AND k.state = 'started' AND k.locked_until <= lock.at
+        RETURNING k.fencing, k.recovery_point, k.recovery_data
+    ), mine AS (
+        SELECT fencing, recovery_point, recovery_data FROM inserted
+        UNION ALL
+        SELECT fencing, recovery_point, recovery_data FROM taken
+    )
+    SELECT lock.held, mine.fencing, mine.recovery_point, mine.recovery_data,
+           known.fingerprint, known.state, known.locked_until <= lock.at AS expired,
+           known.response_status, known.response_headers, known.response_body
+    FROM lock LEFT JOIN mine ON true LEFT JOIN known ON true
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -108,38 +142,7 @@ async def _claim(
     now: datetime | None,
 ) -> Any:
     return await conn.fetchrow(
-        """
-        WITH lock AS MATERIALIZED (
-            SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7)) AS held,
-                   coalesce($6::timestamptz, clock_timestamp()) AS at
-        ), known AS (
-            SELECT fingerprint, state, locked_until, response_status, response_headers, response_body
-            FROM idempotency_keys
-            WHERE scope = $1 AND key = $2
-        ), inserted AS (
-            INSERT INTO idempotency_keys (scope, key, fingerprint, locked_by, locked_until, created_at)
-            SELECT $1, $2, $3, $4, lock.at + $5::interval, lock.at
-            FROM lock
-            WHERE lock.held AND NOT EXISTS (SELECT FROM known)
-            ON CONFLICT DO NOTHING
-            RETURNING fencing, recovery_point, recovery_data
-        ), taken AS (
-            UPDATE idempotency_keys AS k
-            SET locked_by = $4, fencing = k.fencing + 1, locked_until = lock.at + $5::interval
-            FROM lock
-            WHERE lock.held AND k.scope = $1 AND k.key = $2 AND k.fingerprint = $3
-              AND k.state = 'started' AND k.locked_until <= lock.at
-            RETURNING k.fencing, k.recovery_point, k.recovery_data
-        ), mine AS (
-            SELECT fencing, recovery_point, recovery_data FROM inserted
-            UNION ALL
-            SELECT fencing, recovery_point, recovery_data FROM taken
-        )
-        SELECT lock.held, mine.fencing, mine.recovery_point, mine.recovery_data,
-               known.fingerprint, known.state, known.locked_until <= lock.at AS expired,
-               known.response_status, known.response_headers, known.response_body
-        FROM lock LEFT JOIN mine ON true LEFT JOIN known ON true
-        """,
+        _CLAIM,
         scope,
         key,
         digest,
