@@ -6,6 +6,7 @@ The tests share one running stack and leave it as they found it; the last ones t
 import os
 import signal
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator
 
@@ -106,6 +107,28 @@ def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy) -> Non
     copy.make("scale", "SERVICE=shortener", "N=1")
     assert "shortener-2" not in copy.status()
     assert _answers(f"{copy.env()['SHORTENER_URL']}/readyz")
+
+
+def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy) -> None:
+    copy.make("scale", "SERVICE=shortener", "N=2")
+    url = f"{copy.env()['SHORTENER_URL']}/healthz"
+    before = {copy.status()[name]["pid"] for name in ("shortener", "shortener-2")}
+    answers: list[bool] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.append(_answers(url))
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    copy.make("restart", "SERVICE=shortener")
+    done.set()
+    caller.join()
+    assert before.isdisjoint(copy.status()[name]["pid"] for name in ("shortener", "shortener-2"))
+    assert len(answers) > 10
+    assert all(answers)
+    copy.make("scale", "SERVICE=shortener", "N=1")
 
 
 def test_stopping_a_service_stops_all_its_replicas(copy: Copy) -> None:
