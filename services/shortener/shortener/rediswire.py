@@ -35,7 +35,7 @@ Command = tuple[Argument, ...]
 Callback = Callable[[Any], None]
 
 
-class RedisFailure(Exception):  # noqa: N818 the field's word  # noqa: N818 the field's word
+class RedisFailure(Exception):  # noqa: N818 the field's word
     """Redis did not answer: away, silent, refusing or overloaded; `reason` is the metric's label."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -23,7 +23,7 @@ _GRANTED = metrics.counter("shortener_visits_granted_total", "Visits granted to 
 _REFUSED = metrics.counter("shortener_visits_refused_total", "Visits refused: the maximum is reached.")
 
 
-class VisitsUnavailable(Exception):  # noqa: N818 the field's word  # noqa: N818 the field's word
+class VisitsUnavailable(Exception):  # noqa: N818 the field's word
     """Postgres cannot count now, and a grant that is not counted is one too many."""
 
 

@@ -6,7 +6,6 @@ A link's `rules` are a JSON list; the first rule that matches wins, none means t
             "time": {"from": "09:00", "to": "18:00", "tz": "Europe/Berlin", "days": ["mon"]}}, "url":
             "https://..."}
     {"if": {...}, "split": [{"url": "https://a.example", "weight": 70},
-
                             {"url": "https://b.example", "weight": 30}]}
 
 Every condition that is named must hold; `if` may be absent, which always matches.
