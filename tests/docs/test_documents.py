@@ -22,7 +22,7 @@ PAGES = sorted(
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 PATH = re.compile(r"`((?:libs|services|infra|tests|benchmarks|loadtests|docs)/[\w./*-]*\w/?)`")
 TARGET = re.compile(r"\bmake (?:-s )?([a-z][a-z-]*)\b")
-PROBLEM_CODE = re.compile(r'^\s+code(?:: ClassVar\[str\])? = "([a-z_]+)"', re.MULTILINE)
+PROBLEM = re.compile(r'^\s+status, code, title = (\d{3}), "([a-z_]+)"', re.MULTILINE)
 # A bracket in each name keeps this very line from being a hit.
 REGISTRIES = re.compile(
     r"pythonhoste[d]|py[p]i\.org|deb\.debia[n]\.|registry\.npm[j]s|repo1?\.mave[n]|proxy\.golan[g]|static\.crate[s]\.io"
@@ -64,10 +64,9 @@ def test_every_make_target_in_a_page_exists(page: Path) -> None:
 
 def test_every_problem_code_has_its_row_in_the_reference() -> None:
     sources = [*ROOT.glob("libs/chassis/**/*.py"), *ROOT.glob("services/*/*/**/*.py")]
-    codes = {code for source in sources for code in PROBLEM_CODE.findall(source.read_text())}
-    rows = set(
-        re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "docs/reference/problems.md").read_text(), re.MULTILINE)
-    )
+    codes = {(code, status) for source in sources for status, code in PROBLEM.findall(source.read_text())}
+    page = (ROOT / "docs/reference/problems.md").read_text()
+    rows = set(re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", page, re.MULTILINE))
     assert codes, "the pattern still finds the codes"
     assert codes == rows, {"missing": codes - rows, "stale": rows - codes}
 
