@@ -382,3 +382,45 @@ class DryRunOut(BaseModel):
     url: str | None
     rule: int | None = Field(description="The index of the rule that decided.")
     reason: str
+
+
+class ClickPoint(BaseModel):
+    at: Moment = Field(description="Where the hour or day begins, UTC; steps without clicks are left out.")
+    clicks: int
+    bot_clicks: int
+
+
+class ClickValue(BaseModel):
+    value: str
+    clicks: int
+
+
+class LinkStatsOut(BaseModel):
+    since: Moment
+    until: Moment
+    clicks: int
+    bot_clicks: int
+    unique_visitors: int
+    series: list[ClickPoint]
+    referrers: list[ClickValue]
+    countries: list[ClickValue]
+    browsers: list[ClickValue]
+    devices: list[ClickValue]
+    rules: list[ClickValue] = Field(description="By the index of the rule that decided.")
+
+
+class LinkClicks(BaseModel):
+    link_id: UUID
+    slug: str
+    clicks: int
+    bot_clicks: int
+    unique_visitors: int
+
+
+class TenantStatsOut(BaseModel):
+    since: Moment
+    until: Moment
+    clicks: int
+    bot_clicks: int
+    series: list[ClickPoint]
+    links: list[LinkClicks]

@@ -32,7 +32,8 @@ class ShortenerSettings(ChassisSettings):
     import_batch_rows: int = Field(default=500, ge=1, le=5_000)
     import_line_bytes_max: int = Field(default=64 * 1024, ge=1)
     export_page_rows: int = Field(default=1_000, ge=1, le=10_000)
-    code_attempts_max: int = Field(default=5, ge=1)
+    code_attempts_max: int = Field(default=5, ge=2)
+    stats_links_max: int = Field(default=100, ge=1)
     code_blocks_max: int = Field(default=32, ge=1)
 
     # Answers kept in process, so that a storm of one Idempotency-Key reaches the database once.

@@ -44,7 +44,7 @@ class Threaded:
 
 @pytest.fixture(scope="module")
 def threaded_api(databases: Databases, _redis_of_worker: str) -> Iterator[Threaded]:
-    dsn = databases.migrated("devshort")
+    dsn = databases.migrated("shortener")
     api = Threaded(dsn, _redis_of_worker)
     api.start()
     yield api

@@ -14,7 +14,7 @@ SCHEMA = json.loads(Path("docs/reference/events/shortener.link-changed.v1.json")
 async def test_every_change_of_a_link_is_told_as_the_schema_says(
     migrated_dsn: Callable[[str], str], redis_url: str
 ) -> None:
-    async with serving(settings_of(migrated_dsn("devshort"), redis_url)) as served:
+    async with serving(settings_of(migrated_dsn("shortener"), redis_url)) as served:
         await put_test_tenants(served.pool)
         api, operator = served.client(), served.operator()
         link = await create(api, slug="told")

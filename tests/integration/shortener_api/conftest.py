@@ -11,7 +11,7 @@ from tests.integration.shortener_api.served import Served, put_test_tenants, ser
 
 @pytest.fixture
 def settings(migrated_dsn: Callable[[str], str], redis_url: str) -> ShortenerSettings:
-    return settings_of(migrated_dsn("devshort"), redis_url)
+    return settings_of(migrated_dsn("shortener"), redis_url)
 
 
 @pytest.fixture

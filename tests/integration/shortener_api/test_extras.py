@@ -118,7 +118,7 @@ async def test_without_postgres_the_api_says_so_and_recovers(
     own_postgres: Handle, redis_url: str, tmp_path: Path
 ) -> None:
     dsn = Databases(own_postgres.address, tmp_path).create()
-    migrate(dsn, "devshort")
+    migrate(dsn, "shortener")
     async with serving(settings_of(dsn, redis_url, database_timeout_s=1.0)) as served:
         await put_test_tenants(served.pool)
         api = served.client()

@@ -19,7 +19,7 @@ KEY = "a-key-of-the-tests-0123456789"
 def environment(
     databases: Databases, _redis_of_worker: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    port, dsn = str(free_port()), databases.migrated("devshort")
+    port, dsn = str(free_port()), databases.migrated("shortener")
     yield {
         **os.environ,
         "DATABASE_URL": dsn,

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from shortener.api import bulk, links, qr, quota, reports, resolve, transfer
+from shortener.api import bulk, links, qr, quota, reports, resolve, stats, transfer
 
 
 def include(app: FastAPI) -> None:
@@ -13,6 +13,7 @@ def include(app: FastAPI) -> None:
         links.router,
         qr.router,
         resolve.router,
+        stats.router,
         quota.router,
         reports.public,
         reports.admin,
