@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class Smoke:
 
     def confined(self) -> str:
         """What the engine was really told, whatever docker-compose.yml says."""
+        anonymous = re.compile(r"[0-9a-f]{64}")
         ids = [c.id for c in engine.containers()]
         inspected = json.loads(output("docker", "inspect", *ids))
         for entry in inspected:
@@ -67,6 +69,8 @@ class Smoke:
             expect(host["ReadonlyRootfs"], f"{name} can write to its root")
             expect(host["CapDrop"] == ["ALL"] and not host["CapAdd"], f"{name} keeps capabilities")
             expect(entry["Config"]["User"].split(":")[0] not in {"", "0", "root"}, f"{name} runs as root")
+            unnamed = [m["Destination"] for m in entry["Mounts"] if anonymous.fullmatch(m.get("Name", ""))]
+            expect(not unnamed, f"{name} keeps data where `clean` does not look: {unnamed}")
             expect(host["Memory"] > 0 and host["PidsLimit"] > 0, f"{name} is not bounded")
         return f"{len(inspected)} containers: read-only, no capability, not root, bounded"
 
@@ -149,7 +153,10 @@ class Smoke:
     def stop(self) -> str:
         runtime("stop")
         expect(not engine.containers(), "containers are left")
-        return "no container is left"
+        named = f"label=com.docker.compose.project={engine.PROJECT}"
+        networks = output("docker", "network", "ls", "--quiet", "--filter", named)
+        expect(not networks, f"networks are left: {networks.split()}")
+        return "no container and no network is left"
 
     # --- helpers
 
