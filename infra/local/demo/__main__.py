@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import uvloop
+
 from infra.local import paths
 from infra.local.demo import acts, report, traffic
 from infra.local.errors import LocalError
@@ -57,7 +59,8 @@ def _demo() -> int:
     say("driving traffic")
     started = time.monotonic()
     recorder = traffic.Recorder()
-    story = asyncio.run(_drive(addresses, recorder))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        story = runner.run(_drive(addresses, recorder))
     times["traffic"] = time.monotonic() - started
     print("\n" + report.render(recorder, story.checks, addresses, times), flush=True)
     broken = [check for check in story.checks if not check.held]

@@ -5,7 +5,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from infra.local.demo.traffic import Client, on_schedule, together
+from infra.local.demo.visitor import Answer
 
 LINKS = 240
 REPLAYS = 60
@@ -64,7 +65,7 @@ def _person(dice: random.Random) -> dict[str, str]:
     return headers
 
 
-def _statuses(answers: list[httpx.Response]) -> str:
+def _statuses(answers: Sequence[httpx.Response | Answer]) -> str:
     counts = Counter(answer.status_code for answer in answers)
     return ", ".join(f"{count} x {status}" for status, count in sorted(counts.items()))
 
@@ -77,7 +78,7 @@ async def create(client: Client, story: Story) -> None:
         key = {"Idempotency-Key": f"demo-{story.run}-{number}"}
         return partial(client.call, kind, "POST", "/v1/links", json=body, headers=key)
 
-    made = await together((post("create a link", n, body) for n, body in enumerate(bodies)), width=16)
+    made = await together((post("create a link", n, body) for n, body in enumerate(bodies)), width=8)
     story.check(
         f"{LINKS} creates are answered 201",
         all(a.status_code == HTTPStatus.CREATED for a in made),
@@ -85,7 +86,7 @@ async def create(client: Client, story: Story) -> None:
     )
     story.links = [answer.json() for answer in made if answer.status_code == HTTPStatus.CREATED]
 
-    again = await together((post("create, replayed", n, bodies[n]) for n in range(REPLAYS)), width=16)
+    again = await together((post("create, replayed", n, bodies[n]) for n in range(REPLAYS)), width=8)
     same = sum(
         b.json() == a.json() and b.headers.get("Idempotent-Replayed") == "true"
         for a, b in zip(made, again, strict=False)

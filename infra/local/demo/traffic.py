@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from infra.local.demo.visitor import Answer, Visitor
 from infra.local.errors import LocalError
 
 T = TypeVar("T")
@@ -39,48 +40,45 @@ class Recorder:
 
 
 class Client:
-    """One tenant's calls: `key` is sent with all but visits."""
+    """One tenant's calls, and people's visits, which carry no key."""
 
-    def __init__(self, http: httpx.AsyncClient, key: str, recorder: Recorder) -> None:
+    def __init__(self, http: httpx.AsyncClient, visitor: Visitor, key: str, recorder: Recorder) -> None:
         self._http = http
+        self._visitor = visitor
         self._key = key
         self.recorder = recorder
 
     def as_tenant(self, key: str) -> "Client":
-        return Client(self._http, key, self.recorder)
+        return Client(self._http, self._visitor, key, self.recorder)
 
     async def call(
         self, kind: str, method: str, path: str, *, json: Any = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        return await self._send(
-            kind, method, path, json, {"Authorization": f"Bearer {self._key}", **(headers or {})}
-        )
+        sent = {"Authorization": f"Bearer {self._key}", **(headers or {})}
+        started = time.monotonic()
+        try:
+            answer = await self._http.request(method, path, json=json, headers=sent)
+        except httpx.HTTPError as error:
+            raise _no_answer(f"{method} {path}", error) from error
+        self.recorder.note(kind, answer.status_code, (time.monotonic() - started) * 1000)
+        return answer
 
     async def visit(
         self, kind: str, slug: str, *, headers: dict[str, str], meant_at: float | None = None
-    ) -> httpx.Response:
-        """`meant_at`: on the loop's clock; a visit that starts late is charged for its wait."""
-        return await self._send(kind, "GET", f"/{slug}", None, headers, meant_at)
-
-    async def _send(
-        self,
-        kind: str,
-        method: str,
-        path: str,
-        json: Any,
-        headers: dict[str, str],
-        meant_at: float | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
+        """`meant_at`: on the monotonic clock; a visit that starts late is charged for its wait."""
         started = meant_at or time.monotonic()
         try:
-            answer = await self._http.request(method, path, json=json, headers=headers)
-        except httpx.HTTPError as error:
-            raise LocalError(
-                f"{method} {path} failed: {type(error).__name__} {error}",
-                hint="make status, then make logs SERVICE=shortener",
-            ) from error
+            answer = await self._visitor.get(f"/{slug}", headers)
+        except OSError as error:
+            raise _no_answer(f"GET /{slug}", error) from error
         self.recorder.note(kind, answer.status_code, (time.monotonic() - started) * 1000)
         return answer
+
+
+def _no_answer(what: str, error: Exception) -> LocalError:
+    hint = "make status, then make logs SERVICE=shortener"
+    return LocalError(f"{what} failed: {type(error).__name__} {error}", hint=hint)
 
 
 @asynccontextmanager
@@ -88,10 +86,14 @@ async def connect(base_url: str, key: str, recorder: Recorder) -> AsyncIterator[
     if urlsplit(base_url).hostname not in _LOOPBACK:
         raise LocalError(f"the demo drives loopback only, not {base_url}", hint="unset SHORTENER_URL")
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX)
-    async with httpx.AsyncClient(
-        base_url=base_url, timeout=TIMEOUT_S, limits=limits, trust_env=False
-    ) as http:
-        yield Client(http, key, recorder)
+    visitor = Visitor(base_url)
+    try:
+        async with httpx.AsyncClient(
+            base_url=base_url, timeout=TIMEOUT_S, limits=limits, trust_env=False
+        ) as http:
+            yield Client(http, visitor, key, recorder)
+    finally:
+        visitor.close()
 
 
 async def together(calls: Iterable[Callable[[], Awaitable[T]]], *, width: int = IN_FLIGHT_MAX) -> list[T]:
