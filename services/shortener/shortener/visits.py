@@ -14,6 +14,7 @@ from chassis import metrics
 from chassis.logs import get_logger
 from chassis.postgres import UNAVAILABLE, Pool
 
+from shortener.patience import settled
 from shortener.settings import ShortenerSettings
 from shortener.store import routes as store
 
@@ -48,6 +49,7 @@ class Visits:
     def __init__(self, settings: ShortenerSettings, pool: Pool) -> None:
         self._pool = pool
         self._timeout_s = settings.visit_timeout_s
+        self._query_timeout_s = settings.database_timeout_s
         self._cooldown_s = settings.miss_cooldown_s
         self._waiting_max = settings.visit_waiting_max
         self._waiting: dict[bytes, _Waiting] = {}
@@ -92,8 +94,8 @@ class Visits:
 
     async def _grant(self, batch: dict[bytes, _Waiting]) -> None:
         query = asyncio.create_task(self._query(batch))
-        done, _ = await asyncio.wait([query], timeout=self._timeout_s)
-        error: BaseException | None = TimeoutError() if not done else query.exception()
+        done = await settled(query, self._timeout_s)
+        error: BaseException | None = query.exception() if done else TimeoutError()
         if error is None:
             _settle(batch, {row["id"].bytes: row for row in query.result()})
             return
@@ -112,8 +114,8 @@ class Visits:
     async def _query(self, batch: dict[bytes, _Waiting]) -> list[Record]:
         ids = [UUID(bytes=link_id) for link_id in batch]
         wanted = [len(waiting.visitors) for waiting in batch.values()]
-        async with self._pool.acquire(timeout=self._timeout_s) as conn:
-            return await store.grant_visits(conn, ids, wanted, self._timeout_s)
+        async with self._pool.acquire(timeout=self._query_timeout_s) as conn:
+            return await store.grant_visits(conn, ids, wanted, self._query_timeout_s)
 
 
 def _settle(batch: dict[bytes, _Waiting], rows: dict[bytes, Record]) -> None:
