@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import asyncpg
+from asyncpg import Record
 from chassis import metrics
 from chassis.logs import get_logger
 from chassis.postgres import UNAVAILABLE, Connection, Pool
@@ -153,8 +154,7 @@ class Invalidator:
             rows = await store.pending(conn, self._settings.invalidation_batch_max)
             _PENDING.set(await store.count_pending(conn) if rows else 0)
         if rows:
-            await self._shared.bury([Change(row["slug"], row["revision"]) for row in rows])
-            self._told.extend(row["revision"] for row in rows)
+            await self._tell(rows)
             self._wake.set()
 
     async def _replay_recent(self) -> None:
@@ -166,10 +166,17 @@ class Invalidator:
                 )
             if not rows:
                 break
-            await self._shared.bury([Change(row["slug"], row["revision"]) for row in rows])
-            self._told.extend(row["revision"] for row in rows)
+            await self._tell(rows)
             after = rows[-1]["revision"]
         self._replay = False
+
+    async def _tell(self, rows: Sequence[Record]) -> None:
+        """Bury what another process could not; Redis tells everybody of it but us (NOLOOP)."""
+        changes = [Change(row["slug"], row["revision"]) for row in rows]
+        for change in changes:
+            self._holder.forget(change.slug, change.revision, "sweep")
+        await self._shared.bury(changes)
+        self._told.extend(change.revision for change in changes)
 
     async def listen(self) -> None:
         """Run until cancelled: hear every change at its commit, on a connection of its own."""
@@ -198,6 +205,7 @@ class Invalidator:
         try:
             conn.add_termination_listener(lambda _conn: ended.set())
             await conn.add_listener(CHANNEL, self._heard)
+            await self._catch_up(conn)
             self._holder.on_listening(listening=True)
             log.info("invalidation.listening")
             while not ended.is_set():
@@ -210,6 +218,14 @@ class Invalidator:
         finally:
             self._holder.on_listening(listening=False)
             conn.terminate()
+
+    async def _catch_up(self, conn: Connection) -> None:
+        """Learn of the changes that Redis may not know yet and that were told before we listened."""
+        after, size = 0, self._settings.invalidation_batch_max
+        while rows := await store.unpublished(conn, after, size):
+            for row in rows:
+                self._holder.forget(row["slug"], row["revision"], "catch-up")
+            after = rows[-1]["revision"]
 
     def _heard(self, _conn: object, _pid: int, _channel: str, payload: object) -> None:
         for change in parse_payload(str(payload)):

@@ -11,10 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from shortener.events import CLICKS_RECORDED, parse_clicks
 
+from infra.kafka import topics
 from tests.chaos.shortener.wire import Wire
 from tests.conftest import FAST_POSTGRES
 from tests.support import pick
@@ -157,6 +160,36 @@ async def start_process(fleet: Fleet) -> AsyncIterator[Start]:
     for process in started:
         with suppress(ProcessLookupError):
             await process.close()
+
+
+@pytest.fixture
+async def clicks_in(own_kafka: Handle) -> Callable[[str], Awaitable[int]]:
+    """`await clicks_in(bootstrap)`: how many clicks the topic holds."""
+    await topics.apply(own_kafka.address, [t for t in topics.declared() if t.name == CLICKS_RECORDED])
+
+    async def count(bootstrap: str) -> int:
+        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            return await _clicks_until_the_end(consumer)
+        finally:
+            await consumer.stop()
+
+    return count
+
+
+async def _clicks_until_the_end(consumer: AIOKafkaConsumer) -> int:
+    numbers = {topic.name: topic.partitions for topic in topics.declared()}
+    partitions = [TopicPartition(CLICKS_RECORDED, n) for n in range(numbers[CLICKS_RECORDED])]
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    ends = await consumer.end_offsets(partitions)
+    clicks = 0
+    for partition, end in ends.items():
+        while await consumer.position(partition) < end:
+            record = await consumer.getone(partition)
+            clicks += len(parse_clicks(record.value))
+    return clicks
 
 
 def within(seconds: float) -> functools.partial[Any]:

@@ -19,6 +19,14 @@ VISIBLE_WITHIN_S = 0.1
 RETURNED_WITHIN_S = 5.0
 ROUNDS = 9  # the median of them is judged: this machine may be busy, a process may not be slow
 
+LOST_NEWS = """
+    WITH changed AS (
+        UPDATE links SET state = 'disabled', revision = nextval('link_revisions') WHERE slug = $1
+        RETURNING revision, slug
+    )
+    INSERT INTO cache_invalidations (revision, slug) SELECT revision, slug FROM changed
+"""
+
 log = logging.getLogger(__name__)  # shown by --log-cli-level=info
 
 
@@ -233,6 +241,20 @@ async def test_a_redis_that_comes_back_with_the_old_link_is_corrected_within_5_s
     await fleet.roads_open()
     assert await fleet.statuses(slug) == [410] * len(fleet.ports)
     assert await status_of(newcomer.port, slug) == 410
+
+
+async def test_a_change_whose_news_were_lost_reaches_the_process_that_sweeps_it_up_as_well(
+    fleet: Fleet,
+) -> None:
+    """Committed, and the process that made it died: nobody was told, and Redis holds the old link."""
+    link = await fleet.create()
+    async with Watched(fleet, link["id"], link["slug"]) as watched:
+        for _ in range(2):
+            await watched.fill()
+        async with fleet.stack.connected() as conn:
+            await conn.execute(LOST_NEWS, link["slug"])
+        await watched.seen_everywhere(410, time.monotonic())
+        assert await fleet.statuses(link["slug"]) == [410] * len(fleet.ports)
 
 
 async def in_redis(fleet: Fleet, slug: str) -> bool:

@@ -36,6 +36,19 @@ async def pending(conn: Connection, limit: int) -> list[Record]:
     )
 
 
+async def unpublished(conn: Connection, after_revision: int, limit: int) -> list[Record]:
+    """Give one page of what Redis may still contradict, however young."""
+    return await conn.fetch(
+        """
+        SELECT revision, slug FROM cache_invalidations
+        WHERE published_at IS NULL AND revision > $1
+        ORDER BY revision LIMIT $2
+        """,
+        after_revision,
+        limit,
+    )
+
+
 async def recent(conn: Connection, age_s: float, after_revision: int, limit: int) -> list[Record]:
     """Give one page of all changes of the last `age_s` seconds, told or not."""
     return await conn.fetch(
