@@ -44,13 +44,15 @@ class Probes:
             await self._app(scope, receive, send)
 
 
-def request_id_of(value: bytes | None) -> str:
-    """The caller's request id when it is harmless, else a new UUID4."""
+def request_id_of(value: bytes | None, head: Head) -> str:
+    """The caller's request id when it is harmless; else the id of the trace that begins here, as unique.
+
+    Requests of one caller's trace share its id: each gets one of its own.
+    """
     if value is not None and _REQUEST_ID.fullmatch(value):
         return value.decode("ascii")
     # uuid.uuid4() takes eight times as long, most of it for a system call; this id keeps no secret.
-    digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+    return head.trace_id_hex if head.parent is None else f"{random.getrandbits(128):032x}"
 
 
 def route_of(scope: Scope) -> str:
@@ -64,15 +66,18 @@ def route_of(scope: Scope) -> str:
 class Exchange:
     """One request and its answer: the decision to sample it, its ids, when it began."""
 
-    __slots__ = ("head", "method", "request_id", "span", "started", "trace_id")
+    __slots__ = ("head", "method", "request_id", "span", "started")
 
     def __init__(self, method: str, head: Head, request_id: str, span: Span | None) -> None:
         self.started = time.perf_counter()
         self.method = method
         self.head = head
-        self.trace_id = head.trace_id_hex
         self.request_id = request_id
         self.span = span
+
+    @property
+    def trace_id(self) -> str:
+        return self.head.trace_id_hex
 
     def context(self) -> logs.RequestContext:
         """For `logs.request_context`, where code below writes logs or raises problems."""
@@ -103,7 +108,7 @@ class Recorder:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         head = self._traces.head(traceparent)
         span = self._traces.start_span(head, method) if head.sampled else None
-        return Exchange(method, head, request_id_of(request_id), span)
+        return Exchange(method, head, request_id_of(request_id, head), span)
 
     def end(
         self,

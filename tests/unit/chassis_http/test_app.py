@@ -1,6 +1,7 @@
 """The factory's app: ids, problems, limits of bodies, the OpenAPI document."""
 
 import io
+import re
 import json
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -100,8 +101,15 @@ async def test_a_request_id_that_is_no_token_is_replaced(app: FastAPI, given: st
     answer = await ask(app, path="/v1/things/3", headers={"X-Request-Id": given})
     made = answer.headers["x-request-id"]
     assert made != given
-    assert len(made) == 36
-    assert made[14] == "4"
+    assert re.fullmatch("[0-9a-f]{32}", made)
+
+
+async def test_requests_of_one_trace_have_ids_of_their_own(app: FastAPI) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    answers = [await ask(app, path="/v1/things/3", headers={"traceparent": trace}) for _ in range(2)]
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 2
+    assert not ids & {"0af7651916cd43dd8448eb211c80319c"}
 
 
 async def test_one_line_and_one_observation_tell_of_a_request(app: FastAPI, out: io.BytesIO) -> None:
