@@ -1,8 +1,8 @@
 """The factory's app: ids, problems, limits of bodies, the OpenAPI document."""
 
 import io
-import re
 import json
+import re
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 
