@@ -14,6 +14,7 @@ from tests.support.servers import Handle
 from tests.support.shortener import Process
 
 CLIENTS = 8
+PAUSE_S = 0.002  # leaves the new process some of the machine to start on
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ async def test_a_rolling_restart_behind_one_socket_fails_no_request(
     port, shared = public.getsockname()[1], {"HTTP_PUBLIC_FD": str(public.fileno())}
     replicas = await asyncio.gather(start_process(**shared), start_process(**shared))
     async with (
-        load([port], slugs, clients=CLIENTS, strangers=strangers) as kept,
-        load([port], slugs, clients=CLIENTS, strangers=strangers, fresh=True) as fresh,
+        load([port], slugs, clients=CLIENTS, strangers=strangers, pause_s=PAUSE_S) as kept,
+        load([port], slugs, clients=CLIENTS, strangers=strangers, fresh=True, pause_s=PAUSE_S) as fresh,
     ):
         for replica in replicas:
             await asyncio.gather(kept.more(300), fresh.more(300))
