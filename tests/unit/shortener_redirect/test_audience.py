@@ -18,7 +18,7 @@ DAY_S = 86_400
         (IPHONE, Agent("safari", "mobile")),
         (IPHONE.replace("iPhone", "iPad"), Agent("safari", "tablet")),
         ("Mozilla/5.0 (Linux; Android 14; SM-X710) Chrome/131.0 Safari/537.36", Agent("chrome", "tablet")),
-        ("Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/131.0 Mobile Safari/537.36", Agent("chrome", "mobile")),
+        ("Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/131.0 Mobile Safari/5", Agent("chrome", "mobile")),
         ("Mozilla/5.0 (compatible; Googlebot/2.1)", Agent("bot", "bot")),
         ("curl/8.5.0", Agent("bot", "bot")),
         ("", Agent("bot", "bot")),
