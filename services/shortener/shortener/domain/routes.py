@@ -33,9 +33,7 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
 
 
 PLAIN: Final = Guard()
-_SCHEME: Final = (
-    "https://"  # left out, it makes a million links 16 MB smaller in Redis
-)
+_SCHEME: Final = "https://"  # left out, it makes a million links 16 MB smaller in Redis
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Route)
 
