@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
@@ -63,17 +64,14 @@ def route_of(scope: Scope) -> str:
     return str(template or _NO_ROUTE)
 
 
-class Exchange:
+class Exchange(msgspec.Struct):
     """One request and its answer: the decision to sample it, its ids, when it began."""
 
-    __slots__ = ("head", "method", "request_id", "span", "started")
-
-    def __init__(self, method: str, head: Head, request_id: str, span: Span | None) -> None:
-        self.started = time.perf_counter()
-        self.method = method
-        self.head = head
-        self.request_id = request_id
-        self.span = span
+    method: str
+    head: Head
+    request_id: str
+    span: Span | None
+    started: float
 
     @property
     def trace_id(self) -> str:
@@ -108,7 +106,7 @@ class Recorder:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         head = self._traces.head(traceparent)
         span = self._traces.start_span(head, method) if head.sampled else None
-        return Exchange(method, head, request_id_of(request_id, head), span)
+        return Exchange(method, head, request_id_of(request_id, head), span, time.perf_counter())
 
     def end(
         self,

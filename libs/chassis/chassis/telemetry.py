@@ -7,10 +7,10 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -89,8 +89,7 @@ class _HandedIds(RandomIdGenerator):
         return super().generate_trace_id() if handed is None else handed
 
 
-@dataclass(slots=True)
-class Head:
+class Head(msgspec.Struct, gc=False):
     """The decision at the head of a request: its trace id, whether it is sampled, and the remote parent."""
 
     trace_id: int

@@ -7,8 +7,8 @@ waited for.
 
 import asyncio
 from collections.abc import Iterable
-from typing import NamedTuple
 
+import msgspec
 from chassis import metrics
 from chassis.kafka import Producer, Record, RecordRefused, SendFailed
 from chassis.logs import get_logger
@@ -26,7 +26,7 @@ _SENT = metrics.counter("shortener_clicks_sent_total", "Clicks acknowledged by K
 _DROPPED = metrics.counter("shortener_clicks_dropped_total", "Clicks given up.", ("reason",))
 
 
-class RawClick(NamedTuple):
+class RawClick(msgspec.Struct, gc=False):
     """What the request path hands over: nothing is parsed there."""
 
     link_id: bytes
