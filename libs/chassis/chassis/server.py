@@ -1,6 +1,7 @@
 """Runs an ASGI app or a worker until SIGTERM, and leaves without failing a request."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -100,6 +101,9 @@ class GracefulServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        # What start-up made stays: without this, each full collection walks it again, some 50 ms for all requests.
+        gc.collect()
+        gc.freeze()
         address = sockets[0].getsockname() if sockets else None
         _log.info("server.started", address=address, shared=len(sockets or ()) > 1, pid=os.getpid())
 
