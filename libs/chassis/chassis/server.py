@@ -101,7 +101,7 @@ class GracefulServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
-        # What start-up made stays: without this, each full collection walks it again, some 50 ms for all requests.
+        # What start-up made stays: else each full collection walks it again, some 50 ms for everybody.
         gc.collect()
         gc.freeze()
         address = sockets[0].getsockname() if sockets else None
