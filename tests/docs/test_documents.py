@@ -90,3 +90,8 @@ def test_nothing_tracked_names_a_registry_host_or_a_lock_that_does() -> None:
         if file.suffix in {".png", ".ico", ".woff2"} or not file.is_file() or "static/vendor" in str(file):
             continue
         assert not REGISTRIES.search(file.read_text(errors="replace")), file
+
+
+def test_no_page_has_a_gap_left_to_fill() -> None:
+    for page in PAGES:
+        assert "@@" not in page.read_text(), page
