@@ -217,8 +217,14 @@ def test_one_replica_can_be_chosen(filled: Stack, browser: chromium.Browser) -> 
 
 def test_a_click_on_an_exemplar_opens_the_waterfall(filled: Stack, browser: chromium.Browser) -> None:
     ready = "document.documentElement?.dataset.ready"
-    browser.open(f"{filled.page}/d/shortener-overview?from=now-5m&to=now&refresh=", ready=ready, timeout_s=30)
-    target = browser.evaluate("document.querySelector('.exemplar').href")
+
+    def exemplar() -> str:
+        browser.open(
+            f"{filled.page}/d/shortener-overview?from=now-5m&to=now&refresh=", ready=ready, timeout_s=30
+        )
+        return str(browser.evaluate("document.querySelector('.exemplar')?.href ?? ''"))
+
+    target = eventually_sync(exemplar, timeout_s=SETTLED_WITHIN_S, interval_s=1)
     browser.open(target, ready=ready, timeout_s=30)
     assert len(texts(browser, ".waterfall details.span")) == 3
 
