@@ -75,6 +75,8 @@ def settings_of(dsn: str, redis_url: str, **changed: Any) -> ShortenerSettings:
         "visitor_salt_key": "visitor-salt-key-of-the-tests",
         "public_base_url": "http://sho.rt",
         "redis_timeout_s": 1.0,
+        # A burst of hundreds on a busy machine may wait long for its connections; what it may not is fail.
+        "database_timeout_s": 30.0,
         "access_log": "errors",
         "trace_sample_ratio": 0.0,
     }

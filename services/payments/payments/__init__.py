@@ -1,0 +1,1 @@
+"""An idempotent payments API in the dialect of Stripe."""
