@@ -1,4 +1,4 @@
-"""An open-schedule generator for rates beyond a Locust worker: raw sockets, answers without a body.
+"""An open-schedule generator for rates beyond a Locust worker: raw sockets, one request at a time on each.
 
 `python -m benchmarks._openloop` reads a plan as a line of JSON and writes a line of results; it
 runs in a process of its own, on the core of the load.
@@ -6,6 +6,7 @@ runs in a process of its own, on the core of the load.
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import time
@@ -23,11 +24,15 @@ TICK_S = 0.001
 DRAIN_S = 5.0
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 HEAD_END = b"\r\n\r\n"
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`from_s`: what is due earlier is sent but not counted."""
+    """`from_s`: what is due earlier is sent but not counted.
+
+    With a `form` every request is a POST of it; `{n}` in the form and in the headers is its number.
+    """
 
     port: int
     paths: Sequence[str]
@@ -35,6 +40,8 @@ class Plan:
     duration_s: float
     connections: int = 64
     from_s: float = 0.5
+    form: str = ""
+    headers: Sequence[str] = (f"User-Agent: {BROWSER}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Result:
 
 
 class Connection(asyncio.Protocol):
-    """One request in flight at a time; answers carry no body, so the end of the head is the end."""
+    """One request in flight at a time; an answer ends with its head, or as many bytes later as it says."""
 
     def __init__(self, run: "Run") -> None:
         self.run = run
@@ -71,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         data = self.rest + data
-        if not data.endswith(HEAD_END):
+        if not _is_whole(data):
             self.rest = data
             return
         self.rest = b""
@@ -84,6 +91,14 @@ class Connection(asyncio.Protocol):
         self.run.lost(self)
 
 
+def _is_whole(data: bytes) -> bool:
+    head_end = data.find(HEAD_END)
+    if head_end < 0:
+        return False
+    length = LENGTH.search(data, 0, head_end)
+    return len(data) >= head_end + len(HEAD_END) + (int(length[1]) if length else 0)
+
+
 class Run:
     """Sends what is due, remembers what waits for a connection, records each answer."""
 
@@ -94,8 +109,8 @@ class Run:
         self.latency, self.lag = new_histogram(), new_histogram()
         self.sent = self.answers = self.server_errors = self.dropped = 0
         self.started_at = 0.0
-        head = f"Host: 127.0.0.1:{plan.port}\r\nUser-Agent: {BROWSER}\r\n\r\n"
-        self.requests = [f"GET {path} HTTP/1.1\r\n{head}".encode() for path in plan.paths]
+        self.head = "\r\n".join([f"Host: 127.0.0.1:{plan.port}", *plan.headers])
+        self.requests = [f"GET {path} HTTP/1.1\r\n{self.head}\r\n\r\n".encode() for path in plan.paths]
 
     async def execute(self) -> Result:
         loop = asyncio.get_running_loop()
@@ -120,11 +135,18 @@ class Run:
         due_at = self.started_at + number / self.plan.rate_per_s
         self.sent += 1
         self.lag.record_value(to_us(now - due_at))
-        request = self.requests[number % len(self.requests)]
+        request = self._post(number) if self.plan.form else self.requests[number % len(self.requests)]
         if self.free:
             self.free.pop().send(request, due_at)
         else:
             self.waiting.append((request, due_at))
+
+    def _post(self, number: int) -> bytes:
+        form = self.plan.form.replace("{n}", str(number))
+        head = self.head.replace("{n}", str(number))
+        path = self.plan.paths[number % len(self.plan.paths)]
+        form_head = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
+        return f"POST {path} HTTP/1.1\r\n{head}\r\n{form_head}\r\n\r\n{form}".encode()
 
     def release(self, connection: Connection) -> None:
         if self.waiting:

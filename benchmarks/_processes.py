@@ -48,13 +48,14 @@ def python_server(
     ready_path: str = "/healthz",
     port: int | None = None,
     core: int = SERVER_CORE,
+    python: str = sys.executable,
 ) -> Iterator[Process]:
     """`{port}` in the arguments is replaced; the environment adds to this process's own."""
     port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
     log = folder / "log"
     words = [word.replace("{port}", str(port)) for word in arguments]
-    command = pinned([sys.executable, *words], core)
+    command = pinned([python, *words], core)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
