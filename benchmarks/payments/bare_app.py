@@ -1,4 +1,4 @@
-"""The least that a create can be: a FastAPI route with one INSERT, on the chassis' own uvicorn and settings."""
+"""The least that a create can be: a FastAPI route with one INSERT, on the chassis' uvicorn and settings."""
 
 import os
 import time
@@ -25,7 +25,7 @@ class Draft(BaseModel):
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE)
     await pool.execute(
-        "CREATE TABLE IF NOT EXISTS bare_customers (id text PRIMARY KEY, name text, email text, created bigint)"
+        "CREATE TABLE IF NOT EXISTS bare_customers (id text PRIMARY KEY, name text, email text, at bigint)"
     )
     app.state.pool = pool
     yield
@@ -44,7 +44,7 @@ async def health() -> dict[str, str]:
 async def create(draft: Draft, request: Request) -> dict[str, Any]:
     row = (f"cus_{uuid.uuid4().hex}", draft.name, draft.email, int(time.time()))
     await request.app.state.pool.execute(
-        "INSERT INTO bare_customers (id, name, email, created) VALUES ($1, $2, $3, $4)", *row
+        "INSERT INTO bare_customers (id, name, email, at) VALUES ($1, $2, $3, $4)", *row
     )
     return dict(zip(("id", "name", "email", "created"), row, strict=True))
 

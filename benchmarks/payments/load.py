@@ -28,7 +28,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A closed loop on 16 connections; `cpu_ms` is the server's per request, `client` the busy share of wrk."""
+    """A closed loop on 16 connections; `cpu_ms`: the server's a request; `client`: how busy wrk was, 0..1."""
 
     per_s: float
     p50_ms: float
