@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from infra.docker import engine, secret_files, stack, views
 from infra.docker.engine import Container, DockerError
-from infra.local import paths, secrets
+from infra.local import catalog, paths, secrets, settings
+from infra.local.catalog import REPLICAS_MAX
 from infra.local.errors import LocalError
 
 UP_TIMEOUT_S = 300
@@ -74,9 +75,9 @@ def _down(*words: str) -> int:
 
 def scale(service: str) -> int:
     wanted = os.environ.get("N", "")
-    if not wanted.isdecimal() or not 1 <= int(wanted) <= stack.REPLICAS_MAX:
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= REPLICAS_MAX:
         raise DockerError(
-            f"N={wanted or '?'} is not a number from 1 to {stack.REPLICAS_MAX}",
+            f"N={wanted or '?'} is not a number from 1 to {REPLICAS_MAX}",
             "make scale SERVICE=shortener N=3",
         )
     if service not in stack.SCALABLE:
@@ -101,8 +102,15 @@ def _await(container: Container) -> int:
     return views.explain(0 if is_ready else 1)
 
 
-def load(_service: str) -> int:
+def load(service: str) -> int:
     """The load profile at RATE for DURATION; its reports are copied to out/load."""
+    program = catalog.program(service or "shortener")
+    if not program.shares_socket:
+        names = " ".join(p.name for p in catalog.SERVICES if p.shares_socket)
+        raise DockerError(f"{program.name} has no public address", f"SERVICE= one of: {names}")
+    # Inside its network the holder of the public socket listens on the default port, wherever that is published.
+    url = f"http://127.0.0.1:{settings.PORTS[program.port_variable]}"
+    os.environ.update({"LOAD_SERVICE": program.name, "LOAD_URL": url})
     target, name = paths.OUT / "load", f"{engine.PROJECT}-load-run"
     target.mkdir(parents=True, exist_ok=True)
     if (built := _compose("build", "load")) != 0:
@@ -133,7 +141,7 @@ def env(_service: str) -> int:
     started = {container.service for container in engine.containers()}
     if not started:
         raise DockerError("nothing runs", "make up RUNTIME=docker")
-    for name, value in views.addresses(started, stack.ports()).items():
+    for name, value in views.exported(started, stack.ports()).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 

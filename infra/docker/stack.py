@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from infra.docker import engine, secret_files
 from infra.docker.engine import Container, DockerError
-from infra.local import paths, settings
+from infra.local import catalog, paths, settings
 
 PROFILES = "core observability"
-REPLICAS_MAX = 8
-SCALABLE = ("shortener", "shortener-worker")
+SCALABLE = tuple(program.name for program in catalog.SCALABLE)
 PULL_TIMEOUT_S = 300.0
 LISTENER = "-listener"
 _OPTIONAL = "signalbox.optional"
@@ -47,12 +46,12 @@ def _available(name: str) -> bool:
 def environment() -> dict[str, str]:
     """What docker-compose.yml cannot compute: ports of replicas, the folder of secrets, where spans go."""
     found = {name: str(port) for name, port in ports().items()}
-    public, worker = ports()["SHORTENER_PORT"], ports()["SHORTENER_WORKER_PORT"]
-    found |= {
-        "SECRETS_FOLDER": str(secret_files.FOLDER),
-        "SHORTENER_DIRECT_PORTS": f"{public + 1}-{public + REPLICAS_MAX}",
-        "SHORTENER_WORKER_PORTS": f"{worker}-{worker + REPLICAS_MAX - 1}",
-    }
+    found["SECRETS_FOLDER"] = str(secret_files.FOLDER)
+    for program in catalog.SCALABLE:
+        first = ports()[program.port_variable] + program.shares_socket
+        kind = "_DIRECT_PORTS" if program.shares_socket else "_PORTS"
+        name = program.port_variable.removesuffix("_PORT") + kind
+        found[name] = f"{first}-{first + program.replicas_max - 1}"
     if not engine.image_present(engine.services()["tempo"]["image"]):
         found["OTEL_EXPORTER_OTLP_ENDPOINT"] = ""
     return found

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from infra.docker import engine, secret_files
 from infra.docker.engine import Container
+from infra.local import addresses
 
 # Which of a container's ports is meant where it publishes several, or none for people.
 _INNER_PORTS = {"postgres": 5432, "redis": 6379, "kafka": 19092}
-_API_KEYS = ("shortener_api_key", "shortener_api_key_2", "shortener_api_key_limited")
 _BROKEN = frozenset({"failed", "unhealthy", "restarting"})
 LOG_LINES = 15
 
@@ -50,28 +50,9 @@ def since(started_at: str) -> str | None:
     return datetime.fromisoformat(started_at[:19]).replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
 
 
-def addresses(started: AbstractSet[str], ports: Mapping[str, int]) -> dict[str, str]:
-    """`started` are services, `ports` go by their variables' names; DATABASE_URL is an administrator's."""
-    found: dict[str, str] = {}
-    if "shortener" in started:
-        found["SHORTENER_URL"] = f"http://127.0.0.1:{ports['SHORTENER_PORT']}"
-        found |= {name.upper(): _secret(name) for name in _API_KEYS}
-        found["ADMIN_API_KEY"] = _secret("admin_api_key")
-    for name in ("prometheus", "alertmanager", "grafana", "tempo"):
-        if name in started:
-            found[f"{name.upper()}_URL"] = f"http://127.0.0.1:{ports[f'{name.upper()}_PORT']}"
-    if "kafka" in started:
-        found["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{ports['KAFKA_PORT']}"
-    if "redis" in started:
-        found["REDIS_URL"] = f"redis://:{_secret('redis_password')}@127.0.0.1:{ports['REDIS_PORT']}/0"
-    if "postgres" in started:
-        who = f"signalbox:{_secret('postgres_password')}"
-        found["DATABASE_URL"] = f"postgresql://{who}@127.0.0.1:{ports['POSTGRES_PORT']}/postgres"
-    return found
-
-
-def _secret(name: str) -> str:
-    return (secret_files.FOLDER / name).read_text().strip()
+def exported(started: AbstractSet[str], ports: Mapping[str, int]) -> dict[str, str]:
+    """`started` are services, `ports` go by their variables' names."""
+    return addresses.of(started, ports, lambda name: (secret_files.FOLDER / name).read_text().strip())
 
 
 def explain(status: int) -> int:

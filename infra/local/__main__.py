@@ -6,35 +6,43 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.local import paths, stack, views
+from infra.local import paths, views
 from infra.local.errors import LocalError
 from infra.local.progress import say
 
 _CHANGING = ("up", "stop", "clean", "scale", "restart")
-_READING = ("status", "env", "logs")
 
 
 def _run(verb: str) -> None:
-    service = os.environ.get("SERVICE", "")
+    if verb in _CHANGING:
+        _change(verb, os.environ.get("SERVICE", ""))
+        return
     match verb:
-        case "up":
-            stack.up(service)
-        case "stop":
-            stack.stop(service)
-        case "clean":
-            stack.clean()
-        case "scale":
-            stack.scale(service, os.environ.get("N", ""))
-        case "restart":
-            stack.restart(service)
         case "status":
             views.status()
         case "env":
             views.env()
         case "logs":
-            views.logs(service)
+            views.logs(os.environ.get("SERVICE", ""))
         case _:
             raise LocalError(f"no such verb: {verb}", hint="make help")
+
+
+def _change(verb: str, service: str) -> None:
+    # Here, since scripts ask for `status` and `env` again and again, which need none of it.
+    from infra.local import scaling, starting, stopping
+
+    match verb:
+        case "up":
+            starting.up(service)
+        case "stop":
+            stopping.stop(service)
+        case "clean":
+            stopping.clean()
+        case "scale":
+            scaling.scale(service, os.environ.get("N", ""))
+        case _:
+            scaling.restart(service)
 
 
 @contextmanager

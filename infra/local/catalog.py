@@ -22,6 +22,11 @@ class Program:
     ready_path: str | None = None
     ready_timeout_s: float = 60.0
 
+    @property
+    def package(self) -> str:
+        """Of a service: the database, the role and the migrations carry its name."""
+        return (self.module or "").partition(".")[0]
+
     def port(self, number: int = 1) -> int:
         base = settings.ports()[self.port_variable]
         return base + number if self.shares_socket else base + number - 1
@@ -52,28 +57,43 @@ REDIS = Program("redis", "REDIS_PORT")
 KAFKA = Program("kafka", "KAFKA_PORT", stop_wait_s=30)
 PROMETHEUS = Program("prometheus", "PROMETHEUS_PORT", ready_path="/-/ready")
 ALERTMANAGER = Program("alertmanager", "ALERTMANAGER_PORT", ready_path="/-/ready")
-SHORTENER = Program(
-    "shortener",
-    "SHORTENER_PORT",
-    module="shortener.main",
-    replicas_max=REPLICAS_MAX,
-    shares_socket=True,
-    ready_path="/readyz",
-)
-SHORTENER_WORKER = Program(
-    "shortener-worker",
-    "SHORTENER_WORKER_PORT",
-    module="shortener.worker",
-    replicas_max=REPLICAS_MAX,
-    stop_wait_s=30,
-    ready_path="/readyz",
-)
+
+
+def _api(name: str, port_variable: str, package: str) -> Program:
+    return Program(
+        name,
+        port_variable,
+        module=f"{package}.main",
+        replicas_max=REPLICAS_MAX,
+        shares_socket=True,
+        ready_path="/readyz",
+    )
+
+
+def _worker(name: str, port_variable: str, package: str) -> Program:
+    return Program(
+        name,
+        port_variable,
+        module=f"{package}.worker",
+        replicas_max=REPLICAS_MAX,
+        stop_wait_s=30,
+        ready_path="/readyz",
+    )
+
+
+SHORTENER = _api("shortener", "SHORTENER_PORT", "shortener")
+SHORTENER_WORKER = _worker("shortener-worker", "SHORTENER_WORKER_PORT", "shortener")
+PAYMENTS = _api("payments", "PAYMENTS_PORT", "payments")
+PAYMENTS_WORKER = _worker("payments-worker", "PAYMENTS_WORKER_PORT", "payments")
+# One process: it stands for somebody else's system, whose book has one writer.
+BANK = Program("bank", "BANK_PORT", module="bank.main", ready_path="/readyz")
 
 SERVERS = (POSTGRES, REDIS, KAFKA, PROMETHEUS, ALERTMANAGER)
-SERVICES = (SHORTENER, SHORTENER_WORKER)
+# Other services call it: it starts before them and stops after them.
+CALLED = (BANK,)
+SERVICES = (*CALLED, SHORTENER, SHORTENER_WORKER, PAYMENTS, PAYMENTS_WORKER)
 PROGRAMS = (*SERVERS, *SERVICES)
-# The database, the role and the migrations of a service carry its package's name.
-PACKAGES = ("shortener",)
+SCALABLE = tuple(program for program in PROGRAMS if program.replicas_max > 1)
 
 
 def program(name: str) -> Program:

@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 
-from infra.local import catalog, kafka, paths, postgres, redis, secrets, settings
+from infra.local import catalog, kafka, paths, postgres, redis, services
 from infra.local.catalog import Process
 
 _OPEN_FILES = 65_536
@@ -46,35 +46,6 @@ def alertmanager_program() -> str:
     return shutil.which("prometheus-alertmanager") or "alertmanager"
 
 
-def service_environment(process: Process) -> dict[str, str]:
-    """As docker-compose.yml gives it; a few choices can be set by variable or .env."""
-    ports = settings.ports()
-    chosen = {
-        "ENVIRONMENT": "local",
-        "LOG_LEVEL": settings.variable("LOG_LEVEL") or "info",
-        "ACCESS_LOG": settings.variable("ACCESS_LOG") or "sampled",
-        "DATABASE_POOL_MAX": settings.variable("DATABASE_POOL_MAX") or "10",
-        "TRACE_SAMPLE_RATIO": settings.variable("TRACE_SAMPLE_RATIO") or "0.01",
-        "SERVICE_NAME": process.program.name,
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(process.port),
-        "DATABASE_URL": f"postgresql://shortener@127.0.0.1:{ports['POSTGRES_PORT']}/shortener",
-        "DATABASE_PASSWORD": secrets.read("shortener_database_password"),
-        "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
-        "REDIS_PASSWORD": secrets.read("redis_password"),
-        "KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['KAFKA_PORT']}",
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{ports['SHORTENER_PORT']}",
-        "TRACE_FILE": str(paths.DATA / "traces" / f"{process.name}.jsonl"),
-    }
-    for name in ("admin_api_key", "shortener_id_key", "visitor_salt_key"):
-        chosen[name.upper()] = secrets.read(name)
-    if process.program.shares_socket:
-        chosen["HTTP_PUBLIC_FD"] = "0"
-    if geoip := settings.variable("GEOIP_DATABASE"):
-        chosen["GEOIP_DATABASE"] = geoip
-    return chosen
-
-
 def main() -> None:
     program = catalog.program(sys.argv[1])
     process = Process(program, int(sys.argv[2]))
@@ -83,7 +54,7 @@ def main() -> None:
         command = server_command(process)
     else:
         command = [sys.executable, "-m", program.module]
-        environment |= service_environment(process)
+        environment |= services.environment(process)
         (paths.DATA / "traces").mkdir(parents=True, exist_ok=True)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES if hard < 0 else min(_OPEN_FILES, hard), hard))

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.local import account, catalog, kafka, launch, paths, postgres, redis, secrets, settings
+from infra.local import account, catalog, kafka, launch, paths, postgres, redis, secrets, services, settings
 from infra.local.catalog import Process
 from infra.local.errors import LocalError
 from infra.local.progress import say, step
+from infra.local.services import Service
 
 _DISK_MIN_BYTES = 500 * 1024 * 1024
 _TASK_TIMEOUT_S = 120
@@ -89,14 +90,13 @@ def _reachable(data: Path) -> None:
 
 
 def contents() -> None:
-    """Databases, migrations, topics and tenants, as declared; nothing is done twice."""
-    with step("databases, migrations, topics, tenants"), ThreadPoolExecutor() as pool:
-        topics = pool.submit(_topics)
+    """Databases, migrations, topics and accounts, as declared; nothing is done twice."""
+    with step("databases, migrations, topics, accounts"), ThreadPoolExecutor() as pool:
+        todo = [pool.submit(_topics)]
         _databases()
-        for package in catalog.PACKAGES:
-            _run("migrations", ["-m", "chassis.migrate", package], _service_environment())
-            _run("tenants", ["-m", f"{package}.seed"], _seed_environment())
-        topics.result()
+        todo += [pool.submit(_migrate_and_seed, service) for service in services.ALL]
+        for done in todo:
+            done.result()
 
 
 def _topics() -> None:
@@ -109,22 +109,20 @@ def _databases() -> None:
         "DATABASE_URL": f"postgresql://{postgres.ADMIN}@127.0.0.1:{settings.ports()['POSTGRES_PORT']}/postgres",
         "SECRETS_DIR": str(paths.SECRETS),
     }
-    _run("databases", ["-m", "infra.postgres.databases", *catalog.PACKAGES], environment)
+    roles = [service.name for service in services.ALL]
+    _run("databases", ["-m", "infra.postgres.databases", *roles], environment)
 
 
-def _service_environment() -> dict[str, str]:
-    environment = launch.service_environment(Process(catalog.SHORTENER))
-    del environment["TRACE_FILE"], environment["HTTP_PUBLIC_FD"]
-    return environment
-
-
-def _seed_environment() -> dict[str, str]:
-    keys = ("shortener_api_key", "shortener_api_key_2", "shortener_api_key_limited")
-    return _service_environment() | {name.upper(): secrets.read(name) for name in keys}
+def _migrate_and_seed(service: Service) -> None:
+    environment = services.common_environment(service)
+    _run(f"migrations of {service.name}", ["-m", "chassis.migrate", service.name], environment)
+    if service.seed_secrets:
+        environment = services.seed_environment(service)
+        _run(f"accounts of {service.name}", ["-m", f"{service.name}.seed"], environment)
 
 
 def _run(what: str, words: list[str], environment: dict[str, str]) -> None:
-    log = paths.LOGS / f"prepare-{what}.log"
+    log = paths.LOGS / f"prepare-{what.replace(' ', '-')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
         done = subprocess.run(

@@ -16,6 +16,11 @@ def _api_key() -> str:
     return f"sb_test_{secrets.token_urlsafe(24)}"
 
 
+def _payments_key() -> str:
+    # The form that Stripe's clients know: a test-mode secret key.
+    return f"sk_test_{secrets.token_urlsafe(24)}"
+
+
 def _key() -> str:
     return secrets.token_hex(32)
 
@@ -23,6 +28,8 @@ def _key() -> str:
 _MAKERS: dict[str, Callable[[], str]] = {
     "postgres_password": _password,
     "shortener_database_password": _password,
+    "payments_database_password": _password,
+    "bank_database_password": _password,
     "redis_password": _password,
     "grafana_admin_password": _password,
     "admin_api_key": _api_key,
@@ -31,6 +38,9 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "shortener_api_key_limited": _api_key,
     "shortener_id_key": _key,
     "visitor_salt_key": _key,
+    "payments_api_key": _payments_key,
+    "payments_api_key_2": _payments_key,
+    "bank_api_key": _api_key,
 }
 
 

@@ -19,6 +19,8 @@ LOG = paths.LOGS / "supervisord.log"
 MARK = "SIGNALBOX_RUN"
 _SOCKET_PATH_MAX = 100  # the kernel's limit is 108 bytes
 _RPC_TIMEOUT_S = 60.0
+# What supervisord calls a process that runs or is about to.
+LIVE = ("RUNNING", "STARTING", "BACKOFF")
 
 
 class SupervisorError(Exception):

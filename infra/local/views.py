@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from infra.local import paths, probes, secrets, settings, stack, supervisor
+from infra.local import addresses, catalog, paths, probes, replicas, secrets, settings, supervisor
 from infra.local.catalog import Process
 from infra.local.errors import LocalError
-from infra.local.postgres import ADMIN
 
 _WORDS = {
     "BACKOFF": "restarting",
@@ -23,7 +22,7 @@ _WORDS = {
 
 def rows() -> list[dict[str, Any]]:
     states = supervisor.states()
-    return [_row(process, states.get(process.supervised_name)) for process in stack.all_wanted()]
+    return [_row(process, states.get(process.supervised_name)) for process in replicas.all_wanted()]
 
 
 def _row(process: Process, info: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -59,30 +58,14 @@ def env() -> None:
     """Only what runs, or is meant to: a process that was stopped for a while keeps its address."""
     if not supervisor.alive() or not secrets.exist():
         raise LocalError("nothing runs", hint="make up")
-    for name, value in addresses().items():
+    every = {program.name for program in catalog.PROGRAMS}
+    for name, value in addresses.of(every, settings.ports(), secrets.read).items():
         print(f"export {name}={shlex.quote(value)}")
-
-
-def addresses() -> dict[str, str]:
-    ports = settings.ports()
-    redis_password, admin_password = secrets.read("redis_password"), secrets.read("postgres_password")
-    return {
-        "SHORTENER_URL": f"http://127.0.0.1:{ports['SHORTENER_PORT']}",
-        "SHORTENER_API_KEY": secrets.read("shortener_api_key"),
-        "SHORTENER_API_KEY_2": secrets.read("shortener_api_key_2"),
-        "SHORTENER_API_KEY_LIMITED": secrets.read("shortener_api_key_limited"),
-        "ADMIN_API_KEY": secrets.read("admin_api_key"),
-        "PROMETHEUS_URL": f"http://127.0.0.1:{ports['PROMETHEUS_PORT']}",
-        "ALERTMANAGER_URL": f"http://127.0.0.1:{ports['ALERTMANAGER_PORT']}",
-        "KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['KAFKA_PORT']}",
-        "REDIS_URL": f"redis://:{redis_password}@127.0.0.1:{ports['REDIS_PORT']}/0",
-        "DATABASE_URL": f"postgresql://{ADMIN}:{admin_password}@127.0.0.1:{ports['POSTGRES_PORT']}/postgres",
-    }
 
 
 def logs(service: str) -> None:
     """Becomes `tail`: it ends with Ctrl-C and leaves nothing behind."""
-    processes = stack.named(service) if service else stack.all_wanted()
+    processes = replicas.named(service) if service else replicas.all_wanted()
     files = [str(log) for p in processes if (log := paths.LOGS / f"{p.name}.log").exists()]
     if not files:
         raise LocalError(f"no log of {service or 'any process'} yet", hint="make up")

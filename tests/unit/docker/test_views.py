@@ -104,7 +104,7 @@ def test_addresses_are_only_of_what_was_started(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(secret_files, "FOLDER", tmp_path)
     (tmp_path / "redis_password").write_text("pw")
     ports = {"REDIS_PORT": 16379, "PROMETHEUS_PORT": 19090, "KAFKA_PORT": 19092}
-    found = views.addresses({"redis", "prometheus"}, ports)
+    found = views.exported({"redis", "prometheus"}, ports)
     assert found == {"REDIS_URL": "redis://:pw@127.0.0.1:16379/0", "PROMETHEUS_URL": "http://127.0.0.1:19090"}
 
 
@@ -125,6 +125,7 @@ def test_port_ranges_follow_the_first_port(run_folder: Path, monkeypatch: pytest
     found = stack.environment()
     assert found["SHORTENER_DIRECT_PORTS"] == "9011-9018"
     assert found["SHORTENER_WORKER_PORTS"] == "7000-7007"
+    assert found["PAYMENTS_DIRECT_PORTS"] == "8041-8048"
 
 
 def test_a_running_stack_keeps_the_ports_it_was_started_with(run_folder: Path) -> None:

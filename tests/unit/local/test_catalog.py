@@ -34,7 +34,8 @@ def test_replicas_of_a_shared_address_listen_beside_it() -> None:
 
 
 def test_no_two_processes_have_one_port() -> None:
-    ports = [process.port for process in catalog.processes()] + [settings.PORTS["SHORTENER_PORT"]]
+    ports = [process.port for process in catalog.processes()]
+    ports += [settings.PORTS[p.port_variable] for p in catalog.PROGRAMS if p.shares_socket]
     assert len(set(ports)) == len(ports)
 
 
@@ -59,5 +60,7 @@ def test_the_supervisor_starts_nothing_by_itself_and_restarts_what_dies(
     assert {name.split(":")[1] for name in sections} == {program.name for program in catalog.PROGRAMS}
     assert {section["autostart"] for section in sections.values()} == {"false"}
     assert {section["autorestart"] for section in sections.values()} == {"true"}
-    assert sections["fcgi-program:shortener"]["socket"].endswith(str(settings.PORTS["SHORTENER_PORT"]))
+    for name in ("shortener", "payments"):
+        public = str(settings.PORTS[f"{name.upper()}_PORT"])
+        assert sections[f"fcgi-program:{name}"]["socket"].endswith(public)
     assert supervisor.CONFIG.stat().st_mode & 0o077 == 0

@@ -1,0 +1,98 @@
+"""What each service is given on top of what all are given: its servers, secrets, addresses and choices."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.local import paths, secrets, settings
+from infra.local.catalog import Process
+from infra.local.errors import LocalError
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`name` is that of its package, its database and its role."""
+
+    name: str
+    secrets: tuple[str, ...]
+    # What only `python -m <name>.seed` reads; a service without any has no seed.
+    seed_secrets: tuple[str, ...] = ()
+    redis: bool = True
+    kafka: bool = True
+    # Values may name ports: {BANK_PORT}.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    # Handed on where the environment or .env has them.
+    optional: tuple[str, ...] = ()
+
+
+SHORTENER = Service(
+    "shortener",
+    secrets=("admin_api_key", "shortener_id_key", "visitor_salt_key"),
+    seed_secrets=("shortener_api_key", "shortener_api_key_2", "shortener_api_key_limited"),
+    variables={"PUBLIC_BASE_URL": "http://127.0.0.1:{SHORTENER_PORT}"},
+    optional=("GEOIP_DATABASE",),
+)
+PAYMENTS = Service(
+    "payments",
+    secrets=("admin_api_key", "bank_api_key"),
+    seed_secrets=("payments_api_key", "payments_api_key_2"),
+    variables={
+        "PUBLIC_BASE_URL": "http://127.0.0.1:{PAYMENTS_PORT}",
+        "BANK_URL": "http://127.0.0.1:{BANK_PORT}",
+        # Receivers of a developer's own machine; everything else that is private stays refused.
+        "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1,localhost,::1",
+    },
+)
+BANK = Service("bank", secrets=("admin_api_key", "bank_api_key"), redis=False, kafka=False)
+
+ALL = (SHORTENER, PAYMENTS, BANK)
+
+
+def of_package(name: str) -> Service:
+    for found in ALL:
+        if found.name == name:
+            return found
+    raise LocalError(f"{name} is not declared in infra/local/services.py")
+
+
+def environment(process: Process) -> dict[str, str]:
+    """Of a running process, as docker-compose.yml gives it."""
+    service = of_package(process.program.package)
+    chosen = common_environment(service) | {
+        "SERVICE_NAME": process.program.name,
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(process.port),
+        "TRACE_FILE": str(paths.DATA / "traces" / f"{process.name}.jsonl"),
+    }
+    if process.program.shares_socket:
+        chosen["HTTP_PUBLIC_FD"] = "0"
+    return chosen
+
+
+def common_environment(service: Service) -> dict[str, str]:
+    """Of everything that runs the service's code, its migrations and its seed too."""
+    ports = settings.ports()
+    chosen = {
+        "ENVIRONMENT": "local",
+        "LOG_LEVEL": settings.variable("LOG_LEVEL") or "info",
+        "ACCESS_LOG": settings.variable("ACCESS_LOG") or "sampled",
+        "DATABASE_POOL_MAX": settings.variable("DATABASE_POOL_MAX") or "10",
+        "TRACE_SAMPLE_RATIO": settings.variable("TRACE_SAMPLE_RATIO") or "0.01",
+        "DATABASE_URL": f"postgresql://{service.name}@127.0.0.1:{ports['POSTGRES_PORT']}/{service.name}",
+        "DATABASE_PASSWORD": secrets.read(f"{service.name}_database_password"),
+    }
+    if service.redis:
+        chosen["REDIS_URL"] = f"redis://127.0.0.1:{ports['REDIS_PORT']}/0"
+        chosen["REDIS_PASSWORD"] = secrets.read("redis_password")
+    if service.kafka:
+        chosen["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{ports['KAFKA_PORT']}"
+    chosen |= {name: value.format_map(ports) for name, value in service.variables.items()}
+    chosen |= {name: value for name in service.optional if (value := settings.variable(name))}
+    return chosen | secrets_of(service.secrets)
+
+
+def seed_environment(service: Service) -> dict[str, str]:
+    return common_environment(service) | secrets_of(service.seed_secrets)
+
+
+def secrets_of(names: tuple[str, ...]) -> dict[str, str]:
+    return {name.upper(): secrets.read(name) for name in names}
