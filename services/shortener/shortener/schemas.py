@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from chassis import weburls
 from chassis.problems import Text
 from pydantic import (
     AfterValidator,
@@ -21,7 +22,7 @@ from pydantic import (
 from pydantic import model_validator as model_check
 from pydantic.json_schema import WithJsonSchema
 
-from shortener.domain import slugs, targets
+from shortener.domain import slugs
 from shortener.domain.links import State
 from shortener.domain.rules import Day, Device
 
@@ -73,7 +74,7 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
-Url = Annotated[Text, StringConstraints(min_length=1, max_length=targets.LENGTH_MAX)]
+Url = Annotated[Text, StringConstraints(min_length=1, max_length=weburls.LENGTH_MAX)]
 SlugText = Annotated[Text, StringConstraints(min_length=slugs.LENGTH_MIN, max_length=slugs.LENGTH_MAX)]
 Tag = Annotated[Text, StringConstraints(min_length=1, max_length=50), AfterValidator(_tag)]
 Tags = Annotated[

@@ -3,10 +3,11 @@
 import ipaddress
 from urllib.parse import urlsplit
 
+from chassis import weburls
+from chassis.weburls import UrlRefused
 from hypothesis import given
 from hypothesis import strategies as st
 from shortener.domain import targets
-from shortener.domain.targets import TargetError
 
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 hosts = st.one_of(
@@ -29,7 +30,7 @@ urls = st.builds(
 def test_an_accepted_target_is_an_ascii_web_address_of_a_public_host(raw: str) -> None:
     try:
         url = targets.parse(raw)
-    except TargetError:
+    except UrlRefused:
         return
     parts = urlsplit(url)
     assert url.isascii()
@@ -41,7 +42,7 @@ def test_an_accepted_target_is_an_ascii_web_address_of_a_public_host(raw: str) -
     host = parts.hostname or ""
     assert "." in host or ":" in host
     try:
-        assert targets.is_public(ipaddress.ip_address(host))
+        assert weburls.is_public(ipaddress.ip_address(host))
     except ValueError:
         assert not host.rsplit(".", 1)[-1].isdigit()
     assert targets.parse(url) == url
@@ -54,16 +55,16 @@ def test_an_address_is_judged_alike_in_every_wrapping(address: ipaddress.IPv4Add
     mapped = int(ipaddress.IPv6Address("::ffff:0:0")) | number
     six_to_four = (0x2002 << 112) | (number << 80)
     for wrapped in (nat64, mapped, six_to_four):
-        assert targets.is_public(ipaddress.IPv6Address(wrapped)) == targets.is_public(address)
+        assert weburls.is_public(ipaddress.IPv6Address(wrapped)) == weburls.is_public(address)
 
 
 @given(addresses.filter(lambda address: not address.is_global))
-def test_no_address_outside_the_public_internet_is_a_target(address: targets.Address) -> None:
-    if isinstance(address, ipaddress.IPv6Address) and targets.is_public(address):
+def test_no_address_outside_the_public_internet_is_a_target(address: weburls.Address) -> None:
+    if isinstance(address, ipaddress.IPv6Address) and weburls.is_public(address):
         return  # it wraps a public IPv4 address
     host = f"[{address}]" if address.version == 6 else str(address)
     try:
         targets.parse(f"http://{host}/")
-    except TargetError:
+    except UrlRefused:
         return
     raise AssertionError(host)

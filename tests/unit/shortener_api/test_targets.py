@@ -5,8 +5,10 @@
 import ipaddress
 
 import pytest
+from chassis import weburls
+from chassis.weburls import UrlRefused
 from shortener.domain import targets
-from shortener.domain.targets import PublicHost, TargetError
+from shortener.domain.targets import PublicHost
 
 OWN = frozenset({PublicHost.of("http://127.0.0.1:8010"), PublicHost.of("https://sho.rt")})
 
@@ -65,7 +67,7 @@ def test_a_safe_target_is_stored_as_it_was_sent_with_an_ascii_host(raw: str, sto
     ],
 )
 def test_what_is_no_plain_web_address_is_refused(raw: str, code: str) -> None:
-    with pytest.raises(TargetError) as refused:
+    with pytest.raises(UrlRefused) as refused:
         targets.parse(raw, OWN)
     assert refused.value.code == code
 
@@ -87,14 +89,14 @@ def test_what_is_no_plain_web_address_is_refused(raw: str, code: str) -> None:
 )  # fmt: skip
 def test_nothing_that_is_not_of_the_public_internet_is_a_target(host: str) -> None:
     for url in (f"http://{host}/", f"https://{host}:8443/x"):
-        with pytest.raises(TargetError) as refused:
+        with pytest.raises(UrlRefused) as refused:
             targets.parse(url)
         assert refused.value.code in {"url_private", "url_host"}
 
 
 @pytest.mark.parametrize("wrapped", ["::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"])
 def test_an_address_that_wraps_a_public_one_is_public(wrapped: str) -> None:
-    assert targets.is_public(ipaddress.ip_address(wrapped))
+    assert weburls.is_public(ipaddress.ip_address(wrapped))
 
 
 def test_the_own_host_on_another_port_is_another_service() -> None:

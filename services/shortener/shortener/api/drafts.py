@@ -3,12 +3,13 @@
 from typing import Any
 
 from chassis.problems import ValidationFailed, pointer
+from chassis.weburls import UrlRefused
 from pydantic import ValidationError
 
 from shortener.domain import slugs, targets
 from shortener.domain.links import Change, ChangeError, Content, Draft, check_content
 from shortener.domain.slugs import SlugError
-from shortener.domain.targets import PublicHost, TargetError
+from shortener.domain.targets import PublicHost
 from shortener.schemas import ConditionIn, LinkCreate, LinkPatch, RuleIn, Utm
 
 _ERRORS_MAX = 20
@@ -25,7 +26,7 @@ class _Reader:
     def url(self, raw: str, place: str) -> str:
         try:
             return targets.parse(raw, self._own)
-        except TargetError as error:
+        except UrlRefused as error:
             self.refuse(place, error.detail, error.code)
             return raw
 
