@@ -1,6 +1,7 @@
 """Idempotency keys: one effect a key, the stored answer for every repeat, and nobody waits (ADR-0008).
 
 Form A, all in one transaction: `claim`, the effect, `finish`, commit. A crash or a rollback leaves no trace.
+A plain create does it in one statement of its own, and has its row read by `read_created`.
 Form B, around calls to the outside: `claim` with an owner and a lease in a transaction of its own, `advance`
 after each step, `finish` at the end; a completer finds what a dead owner left with `abandoned` and takes over
 with a higher fencing token, which shuts the old owner out.
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -156,13 +157,35 @@ def _read(row: Any, scope: str, key: str, digest: bytes) -> Outcome | None:
     """None: the row changed hands while the statement ran, ask again."""
     if row["fencing"] is not None:
         return Claimed(scope, key, row["fencing"], row["recovery_point"], row["recovery_data"])
-    if row["fingerprint"] is None:
+    outcome = _found(row, digest)
+    if outcome is None:
         return None if row["held"] else InFlight()
+    return None if isinstance(outcome, InFlight) and row["held"] and row["expired"] else outcome
+
+
+def _found(row: Any, digest: bytes) -> Replay | InFlight | Mismatch | None:
+    if row["fingerprint"] is None:
+        return None
     if row["fingerprint"] != digest:
         return Mismatch()
-    if row["state"] == "finished":
-        return Replay(row["response_status"], row["response_headers"] or {}, row["response_body"] or b"")
-    return None if row["held"] and row["expired"] else InFlight()
+    if row["state"] != "finished":
+        return InFlight()
+    return Replay(row["response_status"], row["response_headers"] or {}, row["response_body"] or b"")
+
+
+def read_created(row: Any, fingerprint: bytes) -> Literal["created"] | Replay | InFlight | Mismatch | None:
+    """For a statement that writes its key, finished, beside its rows: what it did, or found in its place.
+
+    `row` has `created` and, of the key that was there before, fingerprint, state, response_status,
+    response_headers, response_body. None: another request has just written the key, ask again to see it.
+    """
+    outcome = _found(row, fingerprint)
+    if row["created"]:
+        _OUTCOMES.labels("claimed").inc()
+        return "created"
+    if outcome is not None:
+        _OUTCOMES.labels(type(outcome).__name__.lower()).inc()
+    return outcome
 
 
 async def finish(

@@ -1,0 +1,140 @@
+"""One effect and one answer an Idempotency-Key: the two shapes of a POST that has no call to the outside.
+
+`in_transaction`  any work: claim, work, answer, commit.
+`in_statement`    a plain create: key, rows and answer in ONE statement, no transaction, one round trip:
+
+    WITH known AS (
+        SELECT fingerprint, state, response_status, response_headers, response_body
+        FROM idempotency_keys WHERE scope = $1 AND key = $2
+    ), claimed AS (
+        INSERT INTO idempotency_keys (
+            scope, key, fingerprint, state, locked_by, locked_until,
+            response_status, response_headers, response_body, created_at
+        )
+        SELECT $1, $2, $3, 'finished', '', $4, $5, $6, $7, $4
+        WHERE $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM known)
+        ON CONFLICT DO NOTHING
+        RETURNING true
+    ), created AS (
+        INSERT INTO customers (...) SELECT ... WHERE $2::text IS NULL OR EXISTS (SELECT FROM claimed)
+        RETURNING true
+    ), event AS (
+        INSERT INTO events (...) SELECT ... FROM created
+    )
+    SELECT EXISTS (SELECT FROM created) AS created, known.fingerprint, known.state, known.response_status,
+           known.response_headers, known.response_body
+    FROM (SELECT) AS one LEFT JOIN known ON true
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from asyncpg import Record
+from chassis import idempotency
+from chassis.once import Answer, finish
+from chassis.postgres import Connection
+
+from payments.dialect import expand
+from payments.dialect.calls import Call
+from payments.dialect.errors import KeyInUse, StripeError
+from payments.resources import Resources
+
+Work = Callable[[Connection], Awaitable[Answer | dict[str, Any]]]
+
+
+async def in_transaction(res: Resources, call: Call, work: Work) -> Answer:
+    """Claim the key, do `work`, store its answer, in one transaction; without a key only the work.
+
+    A document that `work` gives is expanded as the call asks. A StripeError that is kept, and an unforeseen
+    error, undo the work and become the stored answer; every other StripeError leaves the key free. Raises
+    KeyInUse, IdempotencyMismatch and what `work` raises.
+    """
+    return await res.once.run(call.once, lambda: _in_transaction(res, call, work))
+
+
+async def _in_transaction(res: Resources, call: Call, work: Work) -> Answer:
+    try:
+        async with res.db.acquire() as conn, conn.transaction():
+            claimed = await res.once.claim(conn, call.once, now=res.clock.now())
+            if isinstance(claimed, Answer):
+                return claimed
+            answer = stamped(call, await answer_of(res, conn, call, await work(conn)))
+            await finish(conn, claimed, answer)
+            return answer
+    except StripeError as error:
+        if not error.kept or call.once is None:
+            raise
+        return await keep(res, call, error.answer())
+
+
+async def keep(res: Resources, call: Call, answer: Answer) -> Answer:
+    """Store the answer of work that was undone; whoever took the key in between has the say."""
+
+    async def refuse(_conn: Connection) -> Answer:
+        return answer
+
+    return await _in_transaction(res, call, refuse)
+
+
+async def answer_of(res: Resources, conn: Connection, call: Call, outcome: Answer | dict[str, Any]) -> Answer:
+    """The answer of a document, with what the call wants expanded."""
+    if isinstance(outcome, Answer):
+        return outcome
+    return Answer.of(await expand.apply(res.nouns, conn, call, outcome))
+
+
+def stamped(call: Call, answer: Answer) -> Answer:
+    """The answer with the id of the request that made it, which a replay tells as Original-Request."""
+    return replace(answer, headers={**answer.headers, "Request-Id": call.request_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The first seven values of the statement: the key's columns; `key` is None when the request has none."""
+
+    scope: str
+    key: str | None
+    fingerprint: bytes
+    at: datetime
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Statement = Callable[[Connection, Kept], Awaitable[Record | None]]
+
+
+async def in_statement(
+    res: Resources, call: Call, document: dict[str, Any], at: datetime, statement: Statement
+) -> Answer:
+    """Create what `document` shows by one statement that gives the row of the pattern above.
+
+    Raises KeyInUse, IdempotencyMismatch.
+    """
+    return await res.once.run(call.once, lambda: _in_statement(res, call, document, at, statement))
+
+
+async def _in_statement(
+    res: Resources, call: Call, document: dict[str, Any], at: datetime, statement: Statement
+) -> Answer:
+    key = call.once
+    async with res.db.acquire() as conn:
+        answer = stamped(call, await answer_of(res, conn, call, document))
+        kept = Kept(
+            scope=key.scope if key is not None else "",
+            key=key.key if key is not None else None,
+            fingerprint=key.fingerprint if key is not None else b"",
+            at=at,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+        )
+        for _ in range(idempotency.CLAIM_ATTEMPTS_MAX):
+            outcome = idempotency.read_created(await statement(conn, kept), kept.fingerprint)
+            if outcome == "created":
+                return answer
+            if outcome is not None:
+                return res.once.stored(outcome)
+    raise KeyInUse
