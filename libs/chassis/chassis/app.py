@@ -27,14 +27,11 @@ def create_app(
     description: str = "",
     lifespan: Lifespan | None = None,
     health: Health | None = None,
-    wrap: Layer | None = None,
     body_bytes_max_by_path: Mapping[str, int] | None = None,
     classify: Callable[[Scope], Priority] = by_method,
 ) -> FastAPI:
     """Configures logs and traces of this process; `app.state` has settings, health, telemetry, recorder.
 
-    `wrap` puts an ASGI callable before all layers (a hot path that does its own telemetry): it is called
-    once, before start-up, and must pass on what it does not answer, the lifespan included.
     `body_bytes_max_by_path` raises or lowers the body limit of exact paths. `classify` says who is refused
     first under load.
     """
@@ -49,7 +46,6 @@ def create_app(
         app = DeadlineMiddleware(app, timeout_s=settings.request_timeout_s)
         app = BodyGuard(app, bytes_max=settings.body_bytes_max, by_path=body_bytes_max_by_path)
         app = Edge(app, recorder)
-        app = wrap(app) if wrap is not None else app
         return Probes(app, health)
 
     app = ServiceApp(

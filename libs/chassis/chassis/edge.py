@@ -12,7 +12,6 @@ import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, StatusCode
-from opentelemetry.util.types import AttributeValue
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,7 +85,7 @@ class Recorder:
     """Metrics, span, exemplar and log line of a request, in one pair of calls.
 
     The edge uses it for every request. A hot path that stands before the edge uses it by itself:
-    `exchange = recorder.begin(scope)`, answer, `recorder.end(exchange, route="/{slug}", status=302)`. A span
+    `exchange = recorder.begin(method, headers)`, answer, `recorder.end(exchange, "/{slug}", 302)`. A span
     exists only when the request is sampled; `logs.request_context` and the OpenTelemetry context are not set.
     """
 
@@ -96,28 +95,15 @@ class Recorder:
         self._log_sampled = access_log != "errors"
         self._series: dict[tuple[str, str, int], _Series] = {}
 
-    def begin(self, scope: Scope) -> Exchange:
-        request_id = traceparent = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request_id = value
-            elif name == b"traceparent":
-                traceparent = value
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        head = self._traces.head(traceparent)
+    def begin(self, method: str, headers: Mapping[bytes, bytes]) -> Exchange:
+        """`headers` are the request's, by lower-case name."""
+        method = method if method in _METHODS else "OTHER"
+        head = self._traces.head(headers.get(b"traceparent"))
         span = self._traces.start_span(head, method) if head.sampled else None
-        return Exchange(method, head, request_id_of(request_id, head), span, time.perf_counter())
+        request_id = request_id_of(headers.get(b"x-request-id"), head)
+        return Exchange(method, head, request_id, span, time.perf_counter())
 
-    def end(
-        self,
-        exchange: Exchange,
-        *,
-        route: str,
-        status: int,
-        attributes: Mapping[str, AttributeValue] | None = None,
-        **fields: str | float,
-    ) -> None:
-        """`attributes` go to the span, `fields` to the log line."""
+    def end(self, exchange: Exchange, route: str, status: int) -> None:
         elapsed_s = time.perf_counter() - exchange.started
         series = self._series.get((exchange.method, route, status))
         if series is None:
@@ -125,13 +111,12 @@ class Recorder:
         sampled = exchange.head.sampled
         series.child.observe(elapsed_s, {"trace_id": exchange.trace_id} if sampled else None)
         if exchange.span is not None:
-            _end_span(exchange.span, exchange.method, route, status, attributes)
+            _end_span(exchange.span, exchange.method, route, status)
         if self._log_all or series.failed or (self._log_sampled and sampled):
-            more = f",{json.dumps(fields)[1:-1]}" if fields else ""
             logs.write_members(
                 series.level,
                 f'{series.members}"duration_ms":{elapsed_s * 1000:.3f},"trace_id":"{exchange.trace_id}",'
-                f'"request_id":"{exchange.request_id}"{more}',
+                f'"request_id":"{exchange.request_id}"',
             )
 
 
@@ -154,18 +139,11 @@ class _Series:
         self.members = json.dumps(common, separators=(",", ":"))[1:-1] + ","
 
 
-def _end_span(
-    span: Span,
-    method: str,
-    route: str,
-    status: int,
-    attributes: Mapping[str, AttributeValue] | None,
-) -> None:
+def _end_span(span: Span, method: str, route: str, status: int) -> None:
     span.update_name(f"{method} {route}")
     span.set_attribute("http.request.method", method)
     span.set_attribute("http.route", route)
     span.set_attribute("http.response.status_code", status)
-    span.set_attributes(dict(attributes or {}))
     if status >= _SERVER_ERROR:
         span.set_status(StatusCode.ERROR)
     span.end()
@@ -182,7 +160,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = self._recorder.begin(scope)
+        exchange = self._recorder.begin(scope["method"], dict(scope["headers"]))
         status = _SERVER_ERROR
 
         async def sender(message: Message) -> None:
@@ -203,7 +181,7 @@ class Edge:
             metrics.HTTP_ACTIVE.dec()
             otel_context.detach(attached)
             logs.request_context.reset(context)
-            self._recorder.end(exchange, route=route_of(scope), status=status)
+            self._recorder.end(exchange, route_of(scope), status)
 
 
 class BodyGuard:

@@ -1,6 +1,5 @@
 """What a request tells of its sender: agent, country, visitor. An address never leaves this module."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -34,11 +33,15 @@ class Audience:
             self._countries.close()
 
     def agent(self, header: bytes) -> Agent:
-        return _cached(self._agents, header, lambda: parse_user_agent(header.decode("latin-1")))
+        return self._agents.get(header) or _keep(
+            self._agents, header, parse_user_agent(header.decode("latin-1"))
+        )
 
     def referrer(self, header: bytes) -> str | None:
         """Give the host of a Referer header in lower case; None when it names none."""
-        return _cached(self._referrers, header, lambda: _host(header.decode("latin-1")))
+        if header in self._referrers:
+            return self._referrers[header]
+        return _keep(self._referrers, header, _host(header.decode("latin-1")))
 
     def country(self, address: str) -> str | None:
         """Give the ISO code, None without a database or for an address that it does not know."""
@@ -77,14 +80,11 @@ class Audience:
         return salt
 
 
-def _cached(cache: dict[bytes, T], header: bytes, parse: Callable[[], T]) -> T:
-    try:
-        return cache[header]
-    except KeyError:
-        if len(cache) >= CACHE_MAX:
-            cache.clear()
-        value = cache[header] = parse()
-        return value
+def _keep(cache: dict[bytes, T], header: bytes, value: T) -> T:
+    if len(cache) >= CACHE_MAX:
+        cache.clear()
+    cache[header] = value
+    return value
 
 
 def _host(url: str) -> str | None:

@@ -13,7 +13,7 @@ from chassis import metrics
 from chassis.kafka import Producer, Record, RecordRefused, SendFailed
 from chassis.logs import get_logger
 
-from shortener.audience import Audience
+from shortener.audience import DAY_S, Audience
 from shortener.events import Click, clicks_recorded
 from shortener.settings import ShortenerSettings
 
@@ -88,35 +88,49 @@ class Clicks:
 
     async def _encode(self) -> None:
         buckets: dict[int, list[Click]] = {}
+        bucket_count = self._settings.clicks_buckets
+        # Within a flush the same links, and often the same visitors, come again.
+        link_ids: dict[bytes, str] = {}
+        visitors: dict[tuple[str, bytes, int], str] = {}
         room = (
             self._settings.clicks_unsent_records_max - len(self._unsent)
         ) * self._settings.clicks_record_max
         raw = self._buffer[:room]
         for start in range(0, len(raw), SLICE):
             for click in raw[start : start + SLICE]:
-                buckets.setdefault(click.link_id[-1] % self._settings.clicks_buckets, []).append(
-                    self._parse(click)
-                )
+                bucket = click.link_id[-1] % bucket_count
+                buckets.setdefault(bucket, []).append(self._parse(click, link_ids, visitors))
             await asyncio.sleep(0)
         del self._buffer[: len(raw)]  # only now: a cancelled flush loses nothing
         for bucket, clicks in buckets.items():
             for part in _parts(clicks, self._settings.clicks_record_max):
                 self._unsent.append((clicks_recorded(bucket, part), len(part)))
 
-    def _parse(self, raw: RawClick) -> Click:
+    def _parse(
+        self, raw: RawClick, link_ids: dict[bytes, str], visitors: dict[tuple[str, bytes, int], str]
+    ) -> Click:
         audience = self._audience
         agent = audience.agent(raw.agent)
+        link_id = link_ids.get(raw.link_id)
+        if link_id is None:
+            link_id = link_ids[raw.link_id] = _uuid_text(raw.link_id)
+        visitor = None
+        if not agent.is_bot:
+            sender = (raw.address, raw.agent, int(raw.at_s // DAY_S))
+            visitor = visitors.get(sender)
+            if visitor is None:
+                visitor = visitors[sender] = audience.visitor(raw.address, raw.agent, raw.at_s)
         return Click(
-            link_id=_uuid_text(raw.link_id),
-            tenant_id=raw.tenant_id,
-            at=int(raw.at_s * 1000),
-            browser=agent.browser,
-            device=agent.device,
-            bot=agent.is_bot,
-            referrer=audience.referrer(raw.referrer) if raw.referrer else None,
-            country=audience.country(raw.address),
-            visitor=None if agent.is_bot else audience.visitor(raw.address, raw.agent, raw.at_s),
-            rule=raw.rule,
+            link_id,
+            raw.tenant_id,
+            int(raw.at_s * 1000),
+            agent.browser,
+            agent.device,
+            agent.is_bot,
+            audience.referrer(raw.referrer) if raw.referrer else None,
+            audience.country(raw.address),
+            visitor,
+            raw.rule,
         )
 
     async def _send(self) -> None:

@@ -3,9 +3,9 @@
 In main:
 
     hot = HotPath(settings)
-    app = create_management(settings, lifespan=lifespan, health=health, wrap=hot.wrap)
-
-    async with pool_of(settings) as pool, hot.running(pool, app.state.telemetry): ...  # hot.invalidator
+    app = create_management(settings, lifespan=lifespan, health=health)
+    async with pool_of(settings) as pool, hot.running(pool, app.state.telemetry): ...  # in the lifespan
+    serve(hot.before(app), settings)
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from chassis.kafka import Producer, ProducerLimits
 from chassis.logs import get_logger
 from chassis.postgres import Pool
 from chassis.telemetry import Telemetry
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from shortener.audience import Audience
 from shortener.cache import SCRIPTS, SharedCache
@@ -35,22 +35,18 @@ log = get_logger(__name__)
 
 
 class HotPath:
-    """One a process. Until `running` is entered every request goes to the inner app."""
+    """One a process."""
 
     invalidator: Invalidator
 
     def __init__(self, settings: ShortenerSettings) -> None:
         self._settings = settings
-        self._inner: ASGIApp | None = None
-        self._redirector: ASGIApp | None = None
+        self._redirector: Redirector | None = None
 
-    def wrap(self, inner: ASGIApp) -> ASGIApp:
-        self._inner = inner
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await (self._redirector or inner)(scope, receive, send)
-
-        return app
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """The callable to serve: redirects by itself once `running` is entered, `app` for the rest."""
+        self._redirector = Redirector(app)
+        return self._redirector
 
     @asynccontextmanager
     async def running(self, pool: Pool, telemetry: Telemetry) -> AsyncIterator[None]:
@@ -71,10 +67,9 @@ class HotPath:
             _supervised(self.invalidator.sweep()),
         ]
         flusher = _supervised(clicks.run())
-        recorder = Recorder(telemetry, access_log=settings.access_log)
-        if self._inner is not None:
+        if self._redirector is not None:
             parts = Parts(resolver, visits, clicks, audience)
-            self._redirector = Redirector(self._inner, parts, recorder)
+            self._redirector.open(parts, Recorder(telemetry, access_log=settings.access_log))
         try:
             yield
         finally:

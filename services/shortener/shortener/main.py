@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from chassis import postgres, server
 from chassis.health import Health
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from shortener.hotpath import HotPath
 from shortener.management import create_management, managed
 from shortener.settings import ShortenerSettings
 
 
-def create(settings: ShortenerSettings, health: Health) -> FastAPI:
+def create(settings: ShortenerSettings, health: Health) -> ASGIApp:
     """The whole service; its dependencies are shown by /readyz but decide nothing.
 
     Redirects go on without any of them, so taking the process out of service would only lose those.
@@ -29,7 +30,7 @@ def create(settings: ShortenerSettings, health: Health) -> FastAPI:
             health.add("postgres", lambda: postgres.ping(pool), critical=False)
             yield
 
-    return create_management(settings, lifespan=lifespan, health=health, wrap=hot.wrap)
+    return hot.before(create_management(settings, lifespan=lifespan, health=health))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 from chassis import auth, problems, ratelimit
-from chassis.app import Layer, Lifespan, create_app
+from chassis.app import Lifespan, create_app
 from chassis.health import Health
 from chassis.postgres import UNAVAILABLE, Pool
 from chassis.ratelimit import LocalLimiter, RateLimiter
@@ -50,7 +50,6 @@ def create_management(
     *,
     lifespan: Lifespan,
     health: Health | None = None,
-    wrap: Layer | None = None,
 ) -> FastAPI:
     """The app; its lifespan must enter `managed` before the first request."""
     app = create_app(
@@ -60,7 +59,6 @@ def create_management(
         description=DESCRIPTION,
         lifespan=lifespan,
         health=health,
-        wrap=wrap,
         body_bytes_max_by_path={
             "/v1/links/bulk": settings.bulk_body_bytes_max,
             "/v1/links/import": settings.bulk_body_bytes_max,

@@ -4,7 +4,8 @@ Request id, span, duration, exemplar and log line come from the chassis' recorde
 """
 
 import time
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from chassis import logs, metrics
 from chassis.edge import Exchange, Recorder
@@ -22,11 +23,12 @@ from shortener.resolver import Resolver
 from shortener.visits import Visits, VisitsUnavailable
 
 ROUTE: Final = "/{slug}"
+FOUND: Final = 302
 NOT_FOUND: Final = 404
 GONE: Final = 410
 _BODY: Final[Message] = {"type": "http.response.body"}
 
-_REDIRECTS = metrics.counter(
+_REDIRECTS = metrics.Tally(
     "shortener_redirects_total", "Answers of the redirect, by where the link was found.", ("tier", "status")
 )
 
@@ -48,42 +50,58 @@ class Target(NamedTuple):
 
 
 class Redirector:
-    """Answers GET and HEAD of single-segment paths that may be slugs, and passes everything else on."""
+    """Answers GET and HEAD of single-segment paths that may be slugs, and passes everything else on.
 
-    def __init__(self, inner: ASGIApp, parts: Parts, recorder: Recorder) -> None:
+    The outermost callable of the process. Until `open` everything goes to the inner app, the lifespan that
+    will call it first of all.
+    """
+
+    def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner
+        self._is_open = False
+        self._entries: Mapping[str, Entry] = {}
+        self._tallies = {("l1", FOUND): _REDIRECTS.labels("l1", FOUND)}
+        self._hits = self._tallies["l1", FOUND]
+
+    def open(self, parts: Parts, recorder: Recorder) -> None:
         self._recorder = recorder
         self._resolver, self._visits, self._clicks, self._audience = parts
         self._entries = parts.resolver.local.entries
         self._absent = parts.resolver.absent.entries
-        self._counters: dict[tuple[str, int], Any] = {}
+        self._is_open = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
-        entry = self._entries.get(scope["path"][1:])
+        entry = self._entries.get(scope["path"][1:]) if scope["type"] == "http" else None
         if (
             entry is None
             or entry.guard is not None
+            or entry.status != FOUND
             or entry.expires < time.perf_counter()
             or scope["method"] != "GET"
         ):
-            await self._answer(scope, receive, send)
+            await self._pass_or_answer(scope, receive, send)
             return
+        # Nothing below calls what could be written out: at this rate a call is 1 % of the request.
         entry.seen = True
-        exchange = self._recorder.begin(scope)
-        await self._send(send, exchange, entry.status, entry.headers)
-        self._click(scope, entry, None)
-        self._end(exchange, "l1", entry.status)
+        headers = dict(scope["headers"])
+        exchange = self._recorder.begin("GET", headers)
+        request_id = (b"x-request-id", exchange.request_id.encode("ascii"))
+        await send({"type": "http.response.start", "status": FOUND, "headers": [*entry.headers, request_id]})
+        await send(_BODY)
+        self._click(scope, headers, entry, None)
+        self._hits.value += 1
+        self._recorder.end(exchange, ROUTE, FOUND)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The longer way: what is not held, guarded by a clock, a count or rules, or no link at all."""
-        slug = _slug_of(scope)
+    async def _pass_or_answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        slug = _slug_of(scope) if self._is_open and scope["type"] == "http" else None
         if slug is None:
             await self._inner(scope, receive, send)
-            return
-        exchange = self._recorder.begin(scope)
+        else:
+            await self._answer(scope, send, slug)
+
+    async def _answer(self, scope: Scope, send: Send, slug: str) -> None:
+        """The longer way: what is not held, guarded by a clock, a count or rules, or no link at all."""
+        exchange = self._recorder.begin(scope["method"], dict(scope["headers"]))
         status, tier = 500, "none"
         try:
             entry, tier = await self._find(slug)
@@ -115,7 +133,7 @@ class Redirector:
         if entry.guard is None:
             await self._send(send, exchange, entry.status, entry.headers)
             if counts:
-                self._click(scope, entry, None)
+                self._click(scope, dict(scope["headers"]), entry, None)
             return entry.status
         return await self._respond_guarded(scope, send, exchange, slug, entry, entry.guard)
 
@@ -133,7 +151,7 @@ class Redirector:
             return await self._refuse(scope, send, exchange, LinkGone())
         await self._send(send, exchange, status, target.headers)
         if counts:
-            self._click(scope, entry, target.rule)
+            self._click(scope, dict(scope["headers"]), entry, target.rule)
         return status
 
     def _choose(self, scope: Scope, entry: Entry, now: float) -> Target:
@@ -164,8 +182,7 @@ class Redirector:
             entry.used_up = True  # until the link changes: every change makes a new entry
         return grant.granted
 
-    def _click(self, scope: Scope, entry: Entry, rule: int | None) -> None:
-        headers = dict(scope["headers"])
+    def _click(self, scope: Scope, headers: Mapping[bytes, bytes], entry: Entry, rule: int | None) -> None:
         self._clicks.add(
             RawClick(
                 entry.link_id,
@@ -202,11 +219,11 @@ class Redirector:
         return problem.status
 
     def _end(self, exchange: Exchange, tier: str, status: int) -> None:
-        counter = self._counters.get((tier, status))
-        if counter is None:
-            counter = self._counters[tier, status] = _REDIRECTS.labels(tier, status)
-        counter.inc()
-        self._recorder.end(exchange, route=ROUTE, status=status)
+        tally = self._tallies.get((tier, status))
+        if tally is None:
+            tally = self._tallies[tier, status] = _REDIRECTS.labels(tier, status)
+        tally.value += 1
+        self._recorder.end(exchange, ROUTE, status)
 
 
 def _away() -> DatabaseAway:

@@ -15,7 +15,7 @@ from chassis.settings import ChassisSettings
 from fastapi import APIRouter, FastAPI
 from prometheus_client import REGISTRY
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from tests.unit.chassis_http.support import Answer, ask
 
@@ -243,21 +243,3 @@ async def test_the_lifespan_makes_it_ready_and_unready() -> None:
     async with app.router.lifespan_context(app):
         assert health.ready
     assert seen == [False, False]
-
-
-async def test_a_wrapper_stands_before_all_layers_but_the_probes() -> None:
-    def wrap(inner: ASGIApp) -> ASGIApp:
-        async def hot(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["path"] == "/hot":
-                await send({"type": "http.response.start", "status": 204, "headers": []})
-                await send({"type": "http.response.body"})
-            else:
-                await inner(scope, receive, send)
-
-        return hot
-
-    app = create_app(settings(), title="unit", version="1", wrap=wrap)
-    hot = await ask(app, path="/hot")
-    assert (hot.status, hot.headers) == (204, {})
-    assert (await ask(app, path="/healthz")).status == 200
-    assert (await ask(app, path="/else")).status == 404
