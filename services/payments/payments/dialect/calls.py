@@ -1,11 +1,13 @@
 """One parsed request, who makes it, and its answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from chassis.once import Answer, Repeatable
 
-__all__ = ["Account", "Answer", "Call", "Repeatable"]
+__all__ = ["Account", "Answer", "Call", "Kept", "Repeatable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,16 @@ class Call:
     def key(self) -> str | None:
         """The Idempotency-Key, for the event that tells of the change."""
         return self.once.key if self.once is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The first seven values of a create in one statement (usecases/once.py): the key's columns; `key` is None when the request has none."""
+
+    scope: str
+    key: str | None
+    fingerprint: bytes
+    at: datetime
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

@@ -26,8 +26,8 @@
     FROM (SELECT) AS one LEFT JOIN known ON true
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ from chassis.once import Answer, finish
 from chassis.postgres import Connection
 
 from payments.dialect import expand
-from payments.dialect.calls import Call
+from payments.dialect.calls import Call, Kept
 from payments.dialect.errors import KeyInUse, StripeError
 from payments.resources import Resources
 
@@ -88,19 +88,6 @@ async def answer_of(res: Resources, conn: Connection, call: Call, outcome: Answe
 def stamped(call: Call, answer: Answer) -> Answer:
     """The answer with the id of the request that made it, which a replay tells as Original-Request."""
     return replace(answer, headers={**answer.headers, "Request-Id": call.request_id})
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The first seven values of the statement: the key's columns; `key` is None when the request has none."""
-
-    scope: str
-    key: str | None
-    fingerprint: bytes
-    at: datetime
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 Statement = Callable[[Connection, Kept], Awaitable[Record | None]]
