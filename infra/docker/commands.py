@@ -108,7 +108,7 @@ def load(service: str) -> int:
     if not program.shares_socket:
         names = " ".join(p.name for p in catalog.SERVICES if p.shares_socket)
         raise DockerError(f"{program.name} has no public address", f"SERVICE= one of: {names}")
-    # Inside its network the holder of the public socket listens on the default port, wherever that is published.
+    # Inside the network of its holder the public socket has its default port, wherever that is published.
     url = f"http://127.0.0.1:{settings.PORTS[program.port_variable]}"
     os.environ.update({"LOAD_SERVICE": program.name, "LOAD_URL": url})
     target, name = paths.OUT / "load", f"{engine.PROJECT}-load-run"
