@@ -1,116 +1,31 @@
 """The shortener as processes of its own, as a deployment runs them: any number of mains and workers."""
 
-import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 from chassis.auth import hash_key
 from chassis.ids import uuid7
 
-from tests.support.eventually import eventually
-from tests.support.ports import free_port
+from tests.support.processes import TIMEOUT_S, Process, Processes, connected
+
+__all__ = ["API_KEY", "TENANT", "Process", "Stack", "environment_of"]
 
 API_KEY = "sb_test_of_the_redirect_tests"
 TENANT = "redirects"
-READY_TIMEOUT_S = 60.0
-TIMEOUT_S = 30.0
 
 
-class Process:
-    """`python -m <module>` on a port of its own."""
-
-    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
-        self.module, self.log = module, log
-        self.port = free_port()
-        self._environment = {**os.environ, **environment, "HTTP_PORT": str(self.port)}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def spawn(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                pass_fds=[int(fd) for fd in (self._environment.get("HTTP_PUBLIC_FD"),) if fd],
-            )
-
-    async def ready(self) -> None:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-
-            async def probe() -> bool:
-                assert self._process is not None
-                assert self._process.poll() is None, self.log.read_text()[-3000:]
-                try:
-                    return (await client.get(self.url + "/readyz")).status_code == httpx.codes.OK
-                except httpx.TransportError:
-                    return False
-
-            await eventually(probe, timeout_s=READY_TIMEOUT_S)
-
-    async def metric(self, line: str) -> float:
-        """The value of one series, named as the page names it; 0 when it is not there."""
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            page = (await client.get(self.url + "/metrics")).text
-        return next(
-            (float(text.split()[1]) for text in page.splitlines() if text.startswith(line + " ")), 0.0
-        )
-
-    def signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
-
-    async def gone(self) -> int:
-        """Its exit status, once it has one."""
-        assert self._process is not None
-        return await asyncio.to_thread(self._process.wait, TIMEOUT_S)
-
-    async def close(self) -> None:
-        if self._process is not None:
-            self.signal(signal.SIGKILL)
-            await self.gone()
-
-
-class Stack:
+class Stack(Processes):
     """Processes on given servers, and the links that a test needs."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = environment
-        self.processes: list[Process] = []
 
     @property
     def dsn(self) -> str:
         return self.environment["DATABASE_URL"]
 
     async def start(self, module: str = "shortener.main", *, count: int = 1, **more: str) -> list[Process]:
-        started = [
-            Process(module, self.environment | more, self.folder / f"{module}-{len(self.processes) + n}.log")
-            for n in range(count)
-        ]
-        self.processes += started
-        for process in started:
-            process.spawn()
-        await asyncio.gather(*(process.ready() for process in started))
-        return started
+        return await super().start(module, count=count, **more)
 
     async def seed(self) -> None:
         async with self.connected() as conn:
@@ -127,11 +42,8 @@ class Stack:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Any]:
-        conn = await asyncpg.connect(self.dsn, timeout=TIMEOUT_S)
-        try:
+        async with connected(self.dsn) as conn:
             yield conn
-        finally:
-            await conn.close(timeout=TIMEOUT_S)
 
     async def insert_links(self, slugs: Sequence[str], *, max_visits: int | None = None) -> list[UUID]:
         """Straight into the table: for tests that need many."""
@@ -157,9 +69,6 @@ class Stack:
             timeout=TIMEOUT_S,
             limits=httpx.Limits(max_connections=200),
         )
-
-    async def close(self) -> None:
-        await asyncio.gather(*(process.close() for process in self.processes))
 
 
 def environment_of(*, dsn: str, redis_url: str, kafka: str, **more: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""What the bank does; transactions begin and end here."""
