@@ -3,20 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-RATE_PER_MILLE: Final = 29
-FIXED_CENTS: Final = 30
-SETTLEMENT: Final = timedelta(days=2)
+from payments.domain.money import THREE_DECIMAL
 
-# Currencies whose minor unit is not a hundredth: the smallest of the first is the whole unit.
-ZERO_DECIMAL: Final = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split()  # noqa: SIM905 reads as a list
-)
-THREE_DECIMAL: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+RATE_PER_MILLE: Final = 29
+FIXED: Final = 30
+SETTLEMENT: Final = timedelta(days=2)
 
 
 def fee(amount: int, currency: str) -> int:
     """2.9 % of `amount`, rounded half up, and a fixed part: 30 minor units, 300 where a unit has 1,000."""
-    fixed = FIXED_CENTS * 10 if currency in THREE_DECIMAL else FIXED_CENTS
+    fixed = FIXED * 10 if currency in THREE_DECIMAL else FIXED
     return (amount * RATE_PER_MILLE + 500) // 1000 + fixed
 
 

@@ -2,9 +2,9 @@
 
 CREATE TABLE refunds (
     id                          text COLLATE "C" PRIMARY KEY,
-    account_id                  text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    account_id                  text COLLATE "C" NOT NULL,
     charge                      text COLLATE "C" NOT NULL REFERENCES charges (id),
-    payment_intent              text COLLATE "C",
+    payment_intent              text COLLATE "C" NOT NULL,
     amount                      bigint NOT NULL CHECK (amount > 0),
     currency                    text NOT NULL,
     status                      text NOT NULL CHECK (status IN ('pending', 'succeeded', 'failed')),
@@ -17,6 +17,8 @@ CREATE TABLE refunds (
     failure_balance_transaction text COLLATE "C",
     -- Whether refund.created was told: it is told when the outcome is known, or known to be unknown.
     announced                   boolean NOT NULL DEFAULT false,
+    -- Grows with every change: readers of the events tell old news by it.
+    version                     integer NOT NULL DEFAULT 1,
     created_at                  timestamptz NOT NULL,
     updated_at                  timestamptz NOT NULL,
     CHECK ((status = 'failed') = (failure_reason IS NOT NULL)),
@@ -32,7 +34,7 @@ CREATE INDEX refunds_pending ON refunds (created_at) WHERE status = 'pending';
 -- One row a movement of money; its id is the balance transaction's.
 CREATE TABLE ledger_transactions (
     id         text COLLATE "C" PRIMARY KEY,
-    account_id text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    account_id text COLLATE "C" NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('charge', 'refund', 'refund_failure')),
     -- The charge or refund that it books, once: a second posting of the same fact is refused.
     source     text COLLATE "C" NOT NULL,
@@ -59,7 +61,7 @@ CREATE INDEX ledger_entries_balance ON ledger_entries (account, currency, availa
 -- What a merchant sees of a movement.
 CREATE TABLE balance_transactions (
     id           text COLLATE "C" PRIMARY KEY REFERENCES ledger_transactions (id),
-    account_id   text COLLATE "C" NOT NULL REFERENCES accounts (id),
+    account_id   text COLLATE "C" NOT NULL,
     type         text NOT NULL CHECK (type IN ('charge', 'refund', 'refund_failure')),
     source       text COLLATE "C" NOT NULL,
     amount       bigint NOT NULL,
@@ -85,8 +87,10 @@ $$;
 CREATE FUNCTION ledger_entries_come_at_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM (SELECT transaction_id, count(*) AS added FROM added GROUP BY transaction_id) AS new
-        WHERE new.added <> (SELECT count(*) FROM ledger_entries AS e WHERE e.transaction_id = new.transaction_id)
+        SELECT FROM (SELECT transaction_id, count(*) AS entries FROM added GROUP BY transaction_id) AS coming
+        WHERE coming.entries <> (
+            SELECT count(*) FROM ledger_entries AS held WHERE held.transaction_id = coming.transaction_id
+        )
     ) THEN
         RAISE EXCEPTION 'entries cannot be added to a ledger transaction that has some'
             USING ERRCODE = 'restrict_violation', HINT = 'Post a transaction of its own.';
