@@ -90,7 +90,7 @@ def measure_degradation() -> list[Row]:
         stack.redis.start()
         rows += _degrade(stack, "Redis silent", stack.redis.pause, {})
         stack.redis.resume()
-        # The worst that could be made up: every request asks Postgres, on one core. Its tail is a figure, no goal.
+        # The worst that could be made up: every request asks Postgres. Its tail is a figure, no goal.
         tail, failed = _degrade(stack, "Redis killed, nothing in L1", stack.redis.kill, WITHOUT_L1)
         stack.redis.start()
     return [*rows, figure(tail.name, tail.ours, unit=tail.unit), failed]
