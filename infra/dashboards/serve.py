@@ -32,7 +32,14 @@ STATIC = Path(__file__).resolve().parent / "static"
 DASHBOARDS = ROOT / "infra" / "grafana" / "provisioning" / "dashboards"
 
 # Overviews first; a dashboard that is not named here comes after them.
-ORDER = ("shortener-overview", "shortener-internals", "runtime", "slo")
+ORDER = (
+    "shortener-overview",
+    "shortener-internals",
+    "payments-overview",
+    "payments-internals",
+    "runtime",
+    "slo",
+)
 # What the page asks of Prometheus. Nothing else of it is reachable from here, its admin API least of all.
 PROXIED = re.compile(r"(query|query_range|query_exemplars|alerts|rules|label/[a-zA-Z_][a-zA-Z0-9_]*/values)")
 TRACE_ID = re.compile(r"[0-9a-f]{32}")

@@ -7,13 +7,22 @@ from pathlib import Path
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from infra.grafana.dashboards import runtime, shortener_internals, shortener_overview, slo
+from infra.grafana.dashboards import (
+    payments_internals,
+    payments_overview,
+    runtime,
+    shortener_internals,
+    shortener_overview,
+    slo,
+)
 
 OUTPUT = Path(__file__).parent / "provisioning" / "dashboards"
 
 BUILDERS: dict[str, Callable[[], Dashboard]] = {
     "shortener-overview": shortener_overview.build,
     "shortener-internals": shortener_internals.build,
+    "payments-overview": payments_overview.build,
+    "payments-internals": payments_internals.build,
     "runtime": runtime.build,
     "slo": slo.build,
 }

@@ -2,14 +2,13 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
+from infra.grafana.dashboards.http import HTTP, PERCENTILES, budget_left, burn_rate, routes
 from infra.grafana.dashboards.panels import (
-    Column,
     Query,
     bars,
     board,
     by_label,
     choice,
-    dial,
     heat,
     lines,
     number,
@@ -17,10 +16,8 @@ from infra.grafana.dashboards.panels import (
     percentiles,
     rate,
     row,
-    rows,
 )
 
-HTTP = "http_server_request_duration_seconds"
 REPLICA = 'job="shortener", instance=~"$instance"'
 REDIRECT = f'{REPLICA}, route="/{{slug}}"'
 FAILED = f'{REDIRECT}, status=~"5.."'
@@ -127,7 +124,7 @@ def _redirects(made: dashboard.Dashboard) -> None:
             unit="s",
             about="Dots are sampled requests: each opens its trace.",
             limits=[(None, "transparent"), (0.05, "red")],
-            colors={"p50": "green", "p95": "yellow", "p99": "orange"},
+            colors=PERCENTILES,
         )
     )
     made.with_panel(heat("Redirect latency, distribution", HTTP, REDIRECT))
@@ -135,28 +132,8 @@ def _redirects(made: dashboard.Dashboard) -> None:
 
 def _promises(made: dashboard.Dashboard) -> None:
     made.with_row(row("Errors and promises"))
-    made.with_panel(
-        dial(
-            "Error budget left, 30 d",
-            [
-                Query(
-                    'clamp_min(slo:budget_remaining:ratio30d{service="shortener", slo=~"redirect-.+"}, 0)',
-                    "{{slo}}",
-                )
-            ],
-            steps=[(None, "red"), (0.1, "orange"), (0.5, "yellow"), (0.75, "green")],
-            span=7,
-        )
-    )
-    made.with_panel(
-        lines(
-            "Burn rate, 5 m",
-            [Query('slo:burn_rate:rate5m{service="shortener"}', "{{slo}}")],
-            about="1 spends the budget of 30 days in 30 days. 14.4 over an hour pages.",
-            span=9,
-            limits=[(None, "transparent"), (14.4, "red")],
-        )
-    )
+    made.with_panel(budget_left('service="shortener", slo=~"redirect-.+"'))
+    made.with_panel(burn_rate('service="shortener"'))
     made.with_panel(
         lines(
             "Failures",
@@ -231,43 +208,7 @@ def _management(made: dashboard.Dashboard) -> None:
             unit="s",
             about="Promise: 99 % within 250 ms. Dots are sampled requests: each opens its trace.",
             limits=[(None, "transparent"), (0.25, "red")],
-            colors={"p50": "green", "p95": "yellow", "p99": "orange"},
+            colors=PERCENTILES,
         )
     )
-    by = "by (method, route)"
-    made.with_panel(
-        rows(
-            "Routes, 5 minutes",
-            [
-                Column(
-                    Query(f"sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0", "Requests/s"), "reqps", 2
-                ),
-                Column(
-                    Query(
-                        f'(sum {by} (rate({HTTP}_count{{{REPLICA}, status=~"5.."}}[5m]))'
-                        f" or 0 * sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])))"
-                        f" / (sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0)",
-                        "Failed",
-                    ),
-                    "percentunit",
-                    2,
-                    [(None, "green"), (0.001, "red")],
-                ),
-                *(
-                    Column(
-                        Query(
-                            f"histogram_quantile({q}, "
-                            f"sum by (method, route, le) (rate({HTTP}_bucket{{{REPLICA}}}[5m])))"
-                            f" and sum {by} (rate({HTTP}_count{{{REPLICA}}}[5m])) > 0",
-                            name,
-                        ),
-                        "s",
-                        2,
-                    )
-                    for q, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
-                ),
-            ],
-            labels={"method": "Method", "route": "Route"},
-            height=9,
-        )
-    )
+    made.with_panel(routes(REPLICA))
