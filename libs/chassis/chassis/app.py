@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Scope
 
 from chassis import logs, metrics, problems, telemetry
 from chassis.edge import BodyGuard, Edge, Probes, Recorder
+from chassis.envelope import Refuse, guarded, refuse
 from chassis.health import Health
 from chassis.resilience import AdaptiveLimit, DeadlineMiddleware, LoadShedder, Priority, by_method
 from chassis.settings import ChassisSettings
@@ -17,6 +18,7 @@ from chassis.telemetry import Telemetry
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Layer = Callable[[ASGIApp], ASGIApp]
+Describe = Callable[[dict[str, Any]], None]
 
 
 def create_app(
@@ -29,11 +31,16 @@ def create_app(
     health: Health | None = None,
     body_bytes_max_by_path: Mapping[str, int] | None = None,
     classify: Callable[[Scope], Priority] = by_method,
+    inner: Layer | None = None,
+    refuse: Refuse = refuse,
+    describe: Describe | None = None,
 ) -> FastAPI:
     """Configures logs and traces of this process; `app.state` has settings, health, telemetry, recorder.
 
     `body_bytes_max_by_path` raises or lowers the body limit of exact paths. `classify` says who is refused
-    first under load.
+    first under load. `inner` puts an ASGI callable behind all layers and before the framework; it must
+    pass on what it does not answer. `refuse` is how the layers answer what they refuse. `describe` adds to
+    the OpenAPI document what the framework does not know of.
     """
     logs.setup(settings)
     traces = telemetry.setup(settings)
@@ -42,14 +49,16 @@ def create_app(
 
     def layers(app: ASGIApp) -> ASGIApp:
         """Innermost first."""
-        app = _shedder(app, settings, classify)
-        app = DeadlineMiddleware(app, timeout_s=settings.request_timeout_s)
-        app = BodyGuard(app, bytes_max=settings.body_bytes_max, by_path=body_bytes_max_by_path)
+        app = guarded(inner(app), refuse) if inner is not None else app
+        app = _shedder(app, settings, classify, refuse)
+        app = DeadlineMiddleware(app, timeout_s=settings.request_timeout_s, refuse=refuse)
+        app = BodyGuard(app, bytes_max=settings.body_bytes_max, by_path=body_bytes_max_by_path, refuse=refuse)
         app = Edge(app, recorder)
         return Probes(app, health)
 
     app = ServiceApp(
         layers,
+        describe,
         title=title,
         version=version,
         description=description,
@@ -65,7 +74,9 @@ def create_app(
     return app
 
 
-def _shedder(app: ASGIApp, settings: ChassisSettings, classify: Callable[[Scope], Priority]) -> LoadShedder:
+def _shedder(
+    app: ASGIApp, settings: ChassisSettings, classify: Callable[[Scope], Priority], refuse: Refuse
+) -> LoadShedder:
     limit = AdaptiveLimit("http", limit_min=settings.inflight_min, limit_max=settings.inflight_max)
     return LoadShedder(
         app,
@@ -75,6 +86,7 @@ def _shedder(app: ASGIApp, settings: ChassisSettings, classify: Callable[[Scope]
         overload_timeout_s=settings.shed_overload_timeout_s,
         retry_after_s=settings.shed_retry_after_s,
         classify=classify,
+        refuse=refuse,
     )
 
 
@@ -106,16 +118,19 @@ async def _nothing() -> AsyncIterator[None]:
 class ServiceApp(FastAPI):
     """FastAPI with our layers outside its own, and its OpenAPI document telling of problems."""
 
-    def __init__(self, layers: Layer, **options: Any) -> None:
+    def __init__(self, layers: Layer, describe: Describe | None, **options: Any) -> None:
         super().__init__(**options)
-        self._layers = layers
+        self._layers, self._describe = layers, describe
 
     def build_middleware_stack(self) -> ASGIApp:
         return self._layers(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
-            _describe_problems(super().openapi())
+            document = super().openapi()
+            _describe_problems(document)
+            if self._describe is not None:
+                self._describe(document)
         return super().openapi()
 
 

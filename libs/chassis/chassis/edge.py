@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, metrics, problems
+from chassis.envelope import Refuse, refuse
 from chassis.health import Health
 from chassis.telemetry import Head, Telemetry
 
@@ -187,8 +188,16 @@ class Edge:
 class BodyGuard:
     """Refuses bodies above the limit, by Content-Length or while they come in, and NUL in the address."""
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int, by_path: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        bytes_max: int,
+        by_path: Mapping[str, int] | None = None,
+        refuse: Refuse = refuse,
+    ) -> None:
         self._app = app
+        self._refuse = refuse
         self._bytes_max = bytes_max
         self._by_path = dict(by_path or {})
 
@@ -197,14 +206,14 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
-            await problems.send_problem(send, problems.BadRequest("The address holds a NUL character."))
+            await self._refuse(scope, send, problems.BadRequest("The address holds a NUL character."))
             return
         bytes_max = self._by_path.get(scope["path"], self._bytes_max)
         length = next((value for name, value in scope["headers"] if name == b"content-length"), None)
         if length is None:
             receive = _counted(receive, bytes_max)
         elif not length.isdigit() or int(length) > bytes_max:
-            await problems.send_problem(send, problems.BodyTooLarge(f"At most {bytes_max} bytes."))
+            await self._refuse(scope, send, problems.BodyTooLarge(f"At most {bytes_max} bytes."))
             return
         await self._app(scope, receive, send)
 

@@ -244,9 +244,13 @@ async def _on_http(_request: Request, error: Exception) -> Response:
 
 
 async def _on_unforeseen(_request: Request, error: Exception) -> Response:
+    note_unforeseen(error)
+    return response(InternalError())
+
+
+def note_unforeseen(error: Exception) -> None:
     trace.get_current_span().record_exception(error)
     _log.error("request.failed", error=type(error).__name__, exc_info=error)
-    return response(InternalError())
 
 
 _BY_STATUS: dict[int, type[Problem]] = {

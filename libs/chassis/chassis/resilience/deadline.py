@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.problems import DeadlineExceeded, send_problem
+from chassis.envelope import Refuse, refuse
+from chassis.problems import DeadlineExceeded
 
 HEADER = "X-Request-Deadline-Ms"
 _HEADER_RAW = HEADER.lower().encode()
@@ -77,8 +78,9 @@ class DeadlineMiddleware:
     It covers the time until the answer starts; a stream that has begun may go on.
     """
 
-    def __init__(self, app: ASGIApp, *, timeout_s: float) -> None:
+    def __init__(self, app: ASGIApp, *, timeout_s: float, refuse: Refuse = refuse) -> None:
         self._app = app
+        self._refuse = refuse
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +105,7 @@ class DeadlineMiddleware:
         except TimeoutError:
             if started or not timer.expired():
                 raise
-            await send_problem(send, DeadlineExceeded())
+            await self._refuse(scope, send, DeadlineExceeded())
         finally:
             _current.reset(token)
 

@@ -9,8 +9,9 @@ from enum import IntEnum
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis.envelope import Refuse, refuse
 from chassis.metrics import counter, gauge
-from chassis.problems import Overloaded, send_problem
+from chassis.problems import Overloaded
 from chassis.resilience.limit import AdaptiveLimit
 
 _SHED = counter("resilience_shed_total", "Requests refused because of load.", ("reason", "priority"))
@@ -58,8 +59,10 @@ class LoadShedder:
         overload_timeout_s: float = 1.0,
         retry_after_s: int = 1,
         classify: Callable[[Scope], Priority] = by_method,
+        refuse: Refuse = refuse,
     ) -> None:
         self._app = app
+        self._answer = refuse
         self._limit = limit
         self._queue_max = queue_max
         self._queue_timeout_s = queue_timeout_s
@@ -78,7 +81,7 @@ class LoadShedder:
             return
         refused = None if self._take_slot() else await self._wait_turn(priority)
         if refused is not None:
-            await self._refuse(send, refused, priority)
+            await self._refuse(scope, send, refused, priority)
             return
         started = time.monotonic()
         try:
@@ -94,10 +97,11 @@ class LoadShedder:
         self._inflight += 1
         return True
 
-    async def _refuse(self, send: Send, reason: str, priority: Priority) -> None:
+    async def _refuse(self, scope: Scope, send: Send, reason: str, priority: Priority) -> None:
         _SHED.labels(reason, priority.name.lower()).inc()
         headers = {"Retry-After": str(self._retry_after_s)}
-        await send_problem(send, Overloaded("Too much is asked of us just now; try again.", headers=headers))
+        problem = Overloaded("Too much is asked of us just now; try again.", headers=headers)
+        await self._answer(scope, send, problem)
 
     async def _wait_turn(self, priority: Priority) -> str | None:
         """None once a slot is ours, else the reason of the refusal."""

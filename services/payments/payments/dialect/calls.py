@@ -46,7 +46,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The first seven values of a create in one statement (usecases/once.py): the key's columns; `key` is None when the request has none."""
+    """The first seven values of a create in one statement (usecases/once.py): the columns of the key.
+
+    `key` is None when the request has none.
+    """
 
     scope: str
     key: str | None
