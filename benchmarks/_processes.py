@@ -86,6 +86,26 @@ def pinned(command: Sequence[str], core: int) -> list[str]:
     return ["taskset", "-c", str(core), *command]
 
 
+def pin(pid: int) -> None:
+    """To the load's core, with all children and threads: a JVM has them already, Postgres forks more later."""
+    if (os.cpu_count() or 1) < 2:
+        return
+    parent = psutil.Process(pid)
+    for process in [parent, *parent.children(recursive=True)]:
+        for thread in _threads(process.pid):
+            try:
+                os.sched_setaffinity(thread, {LOAD_CORE})
+            except ProcessLookupError:
+                continue
+
+
+def _threads(pid: int) -> Sequence[int]:
+    try:
+        return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:
+        return []  # it ended meanwhile
+
+
 def load_core() -> int | None:
     return LOAD_CORE if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else None
 

@@ -12,6 +12,7 @@ from benchmarks._frame import OUT, publish
 SUITES = {
     "shortener": "benchmarks.shortener.suite",
     "chassis": "benchmarks.chassis.suite",
+    "payments": "benchmarks.payments.suite",
     "load_honesty": "benchmarks.load_honesty",
 }
 REACHED, FELL_SHORT, TERMINATED = 0, 1, 143

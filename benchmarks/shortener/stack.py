@@ -9,15 +9,13 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from benchmarks._processes import LOAD_CORE, ROOT, Process, python_server
+from benchmarks._processes import LOAD_CORE, ROOT, Process, pin, python_server
 from infra.kafka import topics
 from tests.support.databases import Databases
 from tests.support.ports import free_port
@@ -75,7 +73,7 @@ def running_stack() -> Iterator[Stack]:
     try:
         for server in servers:
             server.start()
-            _pin(server.pid)
+            pin(server.pid)
         yield _prepared(folder, postgres, redis, kafka)
     finally:
         for server in reversed(servers):
@@ -126,23 +124,3 @@ def _post(url: str, api_key: str, document: Mapping[str, Any]) -> Any:
     request = urllib.request.Request(url, json.dumps(document).encode(), headers)  # noqa: S310 - loopback
     with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
         return json.load(response)
-
-
-def _pin(pid: int) -> None:
-    """The whole family with all its threads: a JVM has them already, Postgres forks more later."""
-    if (os.cpu_count() or 1) < 2:
-        return
-    parent = psutil.Process(pid)
-    for process in [parent, *parent.children(recursive=True)]:
-        for thread in _threads(process.pid):
-            try:
-                os.sched_setaffinity(thread, {LOAD_CORE})
-            except ProcessLookupError:
-                continue
-
-
-def _threads(pid: int) -> Sequence[int]:
-    try:
-        return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
-    except FileNotFoundError:
-        return []  # it ended meanwhile

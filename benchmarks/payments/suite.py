@@ -1,0 +1,15 @@
+"""Payments against a bare route, against localstripe, against a naive key store and against its own size."""
+
+from collections.abc import Callable
+
+from benchmarks._frame import Row
+from benchmarks.payments.creates import measure_charges, measure_customers
+from benchmarks.payments.keys import measure_keys
+from benchmarks.payments.lists import measure_lists
+
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "customers": measure_customers,
+    "charges": measure_charges,
+    "keys": measure_keys,
+    "lists": measure_lists,
+}
