@@ -87,7 +87,7 @@ def pinned(command: Sequence[str], core: int) -> list[str]:
 
 
 def pin(pid: int) -> None:
-    """To the load's core, with all children and threads: a JVM has them already, Postgres forks more later."""
+    """To the load's core, with children and threads: a JVM has them already, Postgres forks more later."""
     if (os.cpu_count() or 1) < 2:
         return
     parent = psutil.Process(pid)
