@@ -62,7 +62,7 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (endpoint_id, event_id),
     FOREIGN KEY (account_id, event_id) REFERENCES events (account_id, id) ON DELETE CASCADE,
     CHECK ((state = 'pending') = (finished_at IS NULL))
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE INDEX webhook_deliveries_event ON webhook_deliveries (account_id, event_id);
 -- An endpoint's backlog stands together, so that a claim skips from one endpoint to the next.
