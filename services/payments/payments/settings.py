@@ -41,16 +41,54 @@ class PaymentsSettings(ChassisSettings):
     # The bank.
     bank_url: str = "http://127.0.0.1:8070"
     bank_api_key: SecretStr | None = None
-    bank_timeout_s: float = Field(default=5.0, gt=0)
+    bank_timeout_s: float = Field(default=5.0, gt=0)  # of one attempt; there are two at most
+    bank_retry_pause_s: float = Field(default=0.1, gt=0)
+    bank_calls_max: int = Field(default=64, ge=1)
+    bank_queue_max: int = Field(default=192, ge=0)
+    bank_queue_timeout_s: float = Field(default=2.0, gt=0)
+    bank_breaker_calls_min: int = Field(default=20, ge=1)
+    bank_breaker_open_s: float = Field(default=1.0, gt=0)
+    bank_breaker_open_max_s: float = Field(default=4.0, gt=0)
+    # Operations: an owner's lease is longer than its two attempts; then anybody may take over.
     operation_lease_s: float = Field(default=20.0, gt=0)
+    reconcile_poll_s: float = Field(default=0.25, gt=0)
+    reconcile_batch_max: int = Field(default=16, ge=1)
+    reconcile_backoff_s: float = Field(default=0.5, gt=0)
+    reconcile_backoff_max_s: float = Field(default=5.0, gt=0)
 
     # Webhooks.
-    webhook_allowed_hosts: str = (
-        ""  # comma-separated hosts, addresses and networks that the guard lets through
-    )
+    webhook_allowed_hosts: str = ""  # comma-separated names, addresses, networks that the guard lets through
+    webhook_endpoints_max: int = Field(default=16, ge=1)  # of an account
+    webhook_secret_overlap_max_s: int = Field(default=7 * 24 * 3600, ge=0)  # of an old secret beside the new
+    webhook_connect_timeout_s: float = Field(default=3.0, gt=0)
+    webhook_timeout_s: float = Field(default=10.0, gt=0)  # of a whole attempt
+    webhook_lease_s: float = Field(default=15.0, gt=0)  # of a claim: when a dead worker's attempt is repeated
+    webhook_retry_first_s: float = Field(default=4.0, gt=0)  # jittered; then doubled
+    webhook_retry_pause_max_s: float = Field(default=12 * 3600.0, gt=0)
+    webhook_give_up_s: float = Field(default=3 * 24 * 3600.0, gt=0)
+    webhook_inflight_max: int = Field(default=256, ge=2)  # of a worker
+    webhook_endpoint_inflight_max: int = Field(default=16, ge=1)  # of a worker, to one endpoint
+    webhook_poll_s: float = Field(default=0.1, gt=0)
+    webhook_fan_out_batch_max: int = Field(default=500, ge=1)
+    webhook_due_endpoints_max: int = Field(default=1_000, ge=1)  # looked at in one pass
+    webhook_response_chars_max: int = Field(default=1_000, ge=0)  # kept in the log
+    webhook_attempts_shown_max: int = Field(default=50, ge=1)
+    webhook_report_s: float = Field(default=2.0, gt=0)
+    webhook_counted_max: int = Field(default=100_000, ge=1)  # pending deliveries that the gauge counts to
+    events_kept_s: float = Field(default=30 * 24 * 3600.0, gt=0)
+
+    # The worker's housekeeping.
+    reap_every_s: float = Field(default=60.0, gt=0)
+    reap_batch_max: int = Field(default=1_000, ge=1)
 
     @model_validator(mode="after")
     def _only_tests_move_the_clock(self) -> Self:
         if self.clock_file is not None and self.environment != "test":
             raise ValueError("clock_file is for ENVIRONMENT=test only")
+        return self
+
+    @model_validator(mode="after")
+    def _a_lease_outlives_its_attempt(self) -> Self:
+        if self.webhook_lease_s <= self.webhook_timeout_s:
+            raise ValueError("webhook_lease_s is not above webhook_timeout_s")
         return self

@@ -138,7 +138,8 @@ async def claim(
             ) AS picked
         ), claimed AS (
             UPDATE webhook_deliveries AS d
-            SET attempts = d.attempts + 1, tries = d.tries + 1, next_attempt_at = $3::timestamptz + $4::interval
+            SET attempts = d.attempts + 1, tries = d.tries + 1,
+                next_attempt_at = $3::timestamptz + $4::interval
             FROM due
             WHERE d.endpoint_id = due.endpoint_id AND d.event_id = due.event_id
             RETURNING d.endpoint_id, d.event_id, d.account_id, d.attempts, d.tries, d.give_up_at
