@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from infra.dashboards import chromium, screenshots
+from infra.dashboards import chromium, screenshots, serve
 from tests.integration.observability.synthetic import Fleet
 from tests.support.eventually import eventually_sync
 from tests.support.ports import free_port
@@ -178,7 +178,7 @@ def browser() -> Iterator[chromium.Browser]:
 
 
 @pytest.mark.parametrize("width", [1440, 800])
-@pytest.mark.parametrize("uid", ["shortener-overview", "shortener-internals", "runtime", "slo"])
+@pytest.mark.parametrize("uid", serve.ORDER)
 def test_a_dashboard_draws_every_panel_without_a_complaint(
     uid: str, width: int, filled: Stack, browser: chromium.Browser, tmp_path: Path
 ) -> None:
