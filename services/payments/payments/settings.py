@@ -59,7 +59,6 @@ class PaymentsSettings(ChassisSettings):
     # Webhooks.
     webhook_allowed_hosts: str = ""  # comma-separated names, addresses, networks that the guard lets through
     webhook_endpoints_max: int = Field(default=16, ge=1)  # of an account
-    webhook_secret_overlap_max_s: int = Field(default=7 * 24 * 3600, ge=0)  # of an old secret beside the new
     webhook_connect_timeout_s: float = Field(default=3.0, gt=0)
     webhook_timeout_s: float = Field(default=10.0, gt=0)  # of a whole attempt
     webhook_lease_s: float = Field(default=15.0, gt=0)  # of a claim: when a dead worker's attempt is repeated

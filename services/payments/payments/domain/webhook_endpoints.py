@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, Final
 
 from chassis import weburls
 from chassis.weburls import Allowed, UrlRefused, WebUrl
+
+# An old secret may sign beside the new one for a week.
+OVERLAP_MAX_S: Final = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

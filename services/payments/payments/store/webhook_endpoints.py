@@ -1,8 +1,6 @@
 """Rows of webhook_endpoints; a deleted one is found by nobody."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from asyncpg import Record
 from chassis.postgres import Connection
@@ -111,42 +109,31 @@ async def page_back(conn: Connection, account_id: str, above: str, limit: int) -
     return [_endpoint(row) for row in rows]
 
 
-async def update(
-    conn: Connection,
-    endpoint_id: str,
-    *,
-    url: str,
-    enabled_events: Sequence[str],
-    description: str | None,
-    metadata: Mapping[str, Any],
-    status: str,
-) -> None:
+async def update(conn: Connection, endpoint: Endpoint) -> None:
     await conn.execute(
         """
         UPDATE webhook_endpoints
         SET url = $2, enabled_events = $3, description = $4, metadata = $5, status = $6
         WHERE id = $1
         """,
-        endpoint_id,
-        url,
-        enabled_events,
-        description,
-        metadata,
-        status,
+        endpoint.id,
+        endpoint.url,
+        endpoint.enabled_events,
+        endpoint.description,
+        endpoint.metadata,
+        endpoint.status,
     )
 
 
-async def rotate(
-    conn: Connection, endpoint_id: str, secret: str, old_secret: str | None, old_secret_until: datetime | None
-) -> None:
+async def rotate(conn: Connection, endpoint: Endpoint) -> None:
     await conn.execute(
         """
         UPDATE webhook_endpoints SET secret = $2, old_secret = $3, old_secret_until = $4 WHERE id = $1
         """,
-        endpoint_id,
-        secret,
-        old_secret,
-        old_secret_until,
+        endpoint.id,
+        endpoint.secret,
+        endpoint.old_secret,
+        endpoint.old_secret_until,
     )
 
 
