@@ -41,6 +41,9 @@ class OpenUser(User):
     wait_time = constant(0)
     service: ClassVar[str]
     mix: ClassVar[Mapping[str, float]]
+    # Arrivals per second unless the caller says otherwise, and where `make env` tells the address.
+    rate_per_s: ClassVar[float] = 200.0
+    url_variable: ClassVar[str] = "SHORTENER_URL"
 
     def __init__(self, environment: "OpenEnvironment") -> None:
         super().__init__(environment)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
@@ -48,11 +49,16 @@ class Http:
         )
 
     def send(
-        self, method: str, path: str, *, document: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        document: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Raises `Unexpected` for anything that went wrong below HTTP."""
-        body = b"" if document is None else json.dumps(document).encode()
-        content = {} if document is None else {"Content-Type": "application/json"}
+        """The body is a JSON document or a form. Raises `Unexpected` for what went wrong below HTTP."""
+        body, content = _encoded(document, form)
         try:
             response = self._client.request(method, path, body, {**(headers or {}), **content})
             try:
@@ -64,3 +70,11 @@ class Http:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _encoded(document: Any, form: Mapping[str, str] | None) -> tuple[bytes, dict[str, str]]:
+    if form is not None:
+        return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    if document is None:
+        return b"", {}
+    return json.dumps(document).encode(), {"Content-Type": "application/json"}

@@ -18,6 +18,7 @@ os.environ.setdefault("GEVENT_BACKEND", "select")
 from loadtests.harness import OpenUser, Outcome, run
 from loadtests.http import Unexpected
 from loadtests.mixed import MixedUser
+from loadtests.payments import PaymentsUser
 from loadtests.probe import ProbeUser
 from loadtests.report import render
 from loadtests.schedule import Schedule, ScheduleError
@@ -27,7 +28,8 @@ from loadtests.target import Target, TargetRefused, parse_target
 from loadtests.thresholds import Limits, ThresholdsError, check, load_limits
 from loadtests.wrk import WHY, WrkError, run_wrk
 
-SCENARIOS: dict[str, type[OpenUser]] = {user.service: user for user in (ShortenerUser, MixedUser, ProbeUser)}
+USERS: tuple[type[OpenUser], ...] = (ShortenerUser, PaymentsUser, MixedUser, ProbeUser)
+SCENARIOS = {user.service: user for user in USERS}
 HERE = Path(__file__).parent
 WORKERS_MAX = 1000
 HELD, BROKEN, REFUSED, SATURATED = range(4)
@@ -38,10 +40,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m loadtests.run", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--service", choices=sorted(SCENARIOS), default="shortener")
-    parser.add_argument("--url", default=os.environ.get("SHORTENER_URL"), help="base address, loopback only")
+    parser.add_argument("--url", help="base address, loopback only; else what `make env` says")
     # `make load RATE=500 DURATION=30` hands these down as variables of the environment.
-    rate, duration = os.environ.get("RATE") or "200", os.environ.get("DURATION") or "20"
-    parser.add_argument("--rate", type=float, default=rate, help="arrivals per second")
+    rate, duration = os.environ.get("RATE") or None, os.environ.get("DURATION") or "20"
+    parser.add_argument("--rate", type=float, default=rate, help="arrivals per second; else the scenario's")
     parser.add_argument("--duration", type=float, default=duration, help="seconds, warm-up included")
     parser.add_argument("--warmup", type=float, default=2.0, help="seconds at the start that do not count")
     parser.add_argument("--poisson", action="store_true", help="random gaps instead of equal ones")
@@ -51,7 +53,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--lag-p99-ms", type=float, default=LAG_P99_MS_MAX, help="own lag that voids a run")
     parser.add_argument("--out", type=Path, default=Path("out/load"))
     parser.add_argument("--wrk", action="store_true", help="cross-check the redirects with wrk afterwards")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    scenario = SCENARIOS[options.service]
+    options.url = options.url or os.environ.get(scenario.url_variable)
+    options.rate = options.rate or scenario.rate_per_s
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +132,7 @@ def _write(summary: dict[str, Any], stem: Path) -> None:
         latency = data["latency_ms"]
         figures = "  ".join(f"{key} {latency[key]:.2f}" for key in ("p50", "p95", "p99", "max") if latency)
         print(
-            f"  {name:10} {data['count']:>8} requests {sum(data['errors'].values()):>6} errors  ms: {figures}"
+            f"  {name:15} {data['count']:>8} requests {sum(data['errors'].values()):>6} errors  ms: {figures}"
         )
     generator = summary["generator"]
     print(
