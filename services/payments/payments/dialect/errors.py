@@ -7,7 +7,7 @@ StripeError                  type and status are the class's; message, param, co
     +-- Unauthorized 401                        +-- RateLimited 429 rate_limit
     +-- ResourceMissing 404 or 400 resource_missing
     +-- UnexpectedState 400 (kept)
-    +-- UnknownRoute 404, MethodNotAllowed 405, BodyTooLarge 413
+    +-- Forbidden 403, UnknownRoute 404, BodyTooLarge 413
 
 Kept ones are stored under the Idempotency-Key as the answer of the request; all others leave the key free.
 """
@@ -93,8 +93,8 @@ class Unauthorized(InvalidRequest):
 
     status = 401
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, headers={"WWW-Authenticate": 'Bearer realm="payments"'})
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message, code=code, headers={"WWW-Authenticate": 'Bearer realm="payments"'})
 
 
 class ResourceMissing(InvalidRequest):
@@ -119,12 +119,16 @@ class UnexpectedState(InvalidRequest):
         super().__init__(message, None, code, **members)
 
 
+class Forbidden(InvalidRequest):
+    """The key is known, and may not do this."""
+
+    status = 403
+
+
 class UnknownRoute(InvalidRequest):
+    """No such path, or not with this method: the dialect does not tell them apart."""
+
     status = 404
-
-
-class MethodNotAllowed(InvalidRequest):
-    status = 405
 
 
 class BodyTooLarge(InvalidRequest):
@@ -174,5 +178,5 @@ class RateLimited(StripeError):  # noqa: N818
         super().__init__(
             "Too many requests hit the API too quickly. Wait and try again, with a growing pause.",
             code="rate_limit",
-            headers={**headers, "Stripe-Should-Retry": "true"},
+            headers=headers,
         )
