@@ -2,7 +2,7 @@
 
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 from typing import ClassVar
@@ -43,7 +43,7 @@ class PaymentsUser(OpenUser):
     }
     authorization: ClassVar[Mapping[str, str]] = {}
     charges: ClassVar[deque[Charge]] = deque(maxlen=REMEMBERED_MAX)
-    refundable: ClassVar[cycle[str]] = cycle(())
+    refundable: ClassVar[Iterator[str]] = iter(())
 
     @classmethod
     def prepare(cls, target: Target, environ: Mapping[str, str]) -> None:

@@ -56,7 +56,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     options = parser.parse_args(arguments)
     scenario = SCENARIOS[options.service]
     options.url = options.url or os.environ.get(scenario.url_variable)
-    options.rate = options.rate or scenario.rate_per_s
+    options.rate = scenario.rate_per_s if options.rate is None else options.rate
     return options
 
 
