@@ -31,7 +31,7 @@ class Sdk:
     """A `StripeClient` as a merchant makes it: his key, our address, everything else as it comes."""
 
     def __init__(self, url: str, api_key: str, *, is_async: bool) -> None:
-        http: stripe.HTTPClient = stripe.HTTPXClient() if is_async else stripe.RequestsClient()
+        http: Any = stripe.HTTPXClient() if is_async else stripe.RequestsClient()
         self.client = stripe.StripeClient(api_key, base_addresses={"api": url}, http_client=http)
         self.is_async = is_async
         self._http = http

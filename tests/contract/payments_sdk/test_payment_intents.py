@@ -53,8 +53,8 @@ async def test_a_held_amount_is_released_by_cancel(sdk: Sdk) -> None:
         await sdk.payment_intents.capture(held.id)
     assert caught.value.code == "payment_intent_unexpected_state"
     assert caught.value.http_status == 400
-    assert caught.value.error is not None
-    assert caught.value.error.payment_intent.id == held.id
+    error: Any = caught.value.error
+    assert error.payment_intent.id == held.id
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ async def test_a_decline_is_a_card_error_that_holds_the_intent(
     assert (error.http_status, error.code) == (402, code)
     assert error.user_message
     assert error.error is not None
-    assert (error.error.type, error.error.get("decline_code")) == ("card_error", decline_code)
+    assert (error.error.type, error.error.to_dict().get("decline_code")) == ("card_error", decline_code)
     intent: Any = error.error.payment_intent
     assert intent.status == "requires_payment_method"
     assert intent.last_payment_error.code == code
-    assert intent.last_payment_error.get("decline_code") == decline_code
+    assert intent.last_payment_error.to_dict().get("decline_code") == decline_code
     charge = await sdk.charges.retrieve(error.error.charge)
     assert (charge.status, charge.paid, charge.captured) == ("failed", False, False)
     assert charge.failure_code == code
