@@ -2,30 +2,31 @@
 
 import hmac
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from chassis import auth
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
 
 from bank.problems import KeyInvalid, KeyRequired
 
 KEY_LENGTH_MAX: Final = 255
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
-# Only for the OpenAPI document: the chassis reads the header itself.
-_bearer = HTTPBearer(auto_error=False, description="The merchant's key.", scheme_name="BankKey")
-_admin_bearer = HTTPBearer(auto_error=False, description="The operator's key.", scheme_name="AdminKey")
+
+class _MerchantKey(HTTPBearer):
+    """Also what the OpenAPI document says of it; one dependency costs less than two."""
+
+    async def __call__(self, request: HTTPConnection) -> None:
+        digest = auth.hash_key(auth.bearer_token(request.headers))
+        if not hmac.compare_digest(digest, request.app.state.bank_key_sha256):
+            raise auth.key_refused()
 
 
-async def _merchant(request: Request, _documented: Annotated[Any, Security(_bearer)]) -> None:
-    digest = auth.hash_key(auth.bearer_token(request.headers))
-    if not hmac.compare_digest(digest, request.app.state.bank_key_sha256):
-        raise auth.key_refused()
-
-
-async def _operator(request: Request, _documented: Annotated[Any, Security(_admin_bearer)]) -> None:
-    await request.app.state.admin_guard(request)
+class _OperatorKey(HTTPBearer):
+    async def __call__(self, request: HTTPConnection) -> None:
+        await request.app.state.admin_guard(request)
 
 
 async def _key(
@@ -43,6 +44,6 @@ async def _key(
     return keys[0]
 
 
-Merchant = Depends(_merchant)
-Operator = Depends(_operator)
+Merchant = Security(_MerchantKey(description="The merchant's key.", scheme_name="BankKey"))
+Operator = Security(_OperatorKey(description="The operator's key.", scheme_name="AdminKey"))
 IdempotencyKey = Annotated[str, Depends(_key)]

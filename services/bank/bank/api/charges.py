@@ -6,7 +6,7 @@ import msgspec
 from chassis import problems
 from chassis.metrics import counter
 from chassis.problems import Problem, Unauthorized, problem_responses
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from bank.api.access import IdempotencyKey, Merchant
 from bank.domain.charges import Charge
@@ -42,38 +42,33 @@ def _is_declining(request: Request) -> bool:
 
 
 ChargeId = Annotated[str, Path(max_length=64, examples=["bch_0193a5b8d2f47c3e9b1a4f6e8c7d2a10"])]
-Declining = Annotated[bool, Depends(_is_declining)]
 
 
 @router.post("", status_code=201, responses=problem_responses(*_CREATE) | {201: {"model": ChargeOut}})
-async def authorise(
-    request: Request, body: ChargeIn, key: IdempotencyKey, *, declining: Declining
-) -> Response:
+async def authorise(request: Request, body: ChargeIn, key: IdempotencyKey) -> Response:
     """A decline is an answer like any other: 201 with its `decline_code`."""
     bank = request.app.state.resources
-    return _response("authorise", await usecases.authorise(bank, body.wanted(), key=key, declined=declining))
+    return _response(
+        "authorise", await usecases.authorise(bank, body.wanted(), key=key, declined=_is_declining(request))
+    )
 
 
 @router.post(
     "/{charge_id}/capture",
     responses=problem_responses(*_CHANGE, AmountTooLarge) | {200: {"model": ChargeOut}},
 )
-async def capture(
-    request: Request, charge_id: ChargeId, body: CaptureIn, key: IdempotencyKey, *, declining: Declining
-) -> Response:
+async def capture(request: Request, charge_id: ChargeId, body: CaptureIn, key: IdempotencyKey) -> Response:
     """Once; what is not captured is released."""
     bank = request.app.state.resources
-    answer = await usecases.capture(bank, charge_id, body.amount, key=key, declined=declining)
+    answer = await usecases.capture(bank, charge_id, body.amount, key=key, declined=_is_declining(request))
     return _response("capture", answer)
 
 
 @router.post("/{charge_id}/void", responses=problem_responses(*_CHANGE) | {200: {"model": ChargeOut}})
-async def void(
-    request: Request, charge_id: ChargeId, _body: VoidIn, key: IdempotencyKey, *, declining: Declining
-) -> Response:
+async def void(request: Request, charge_id: ChargeId, _body: VoidIn, key: IdempotencyKey) -> Response:
     """Releases an authorisation that was not captured."""
     bank = request.app.state.resources
-    return _response("void", await usecases.void(bank, charge_id, key=key, declined=declining))
+    return _response("void", await usecases.void(bank, charge_id, key=key, declined=_is_declining(request)))
 
 
 @router.post(
@@ -81,12 +76,12 @@ async def void(
     status_code=201,
     responses=problem_responses(*_CHANGE, AmountTooLarge) | {201: {"model": RefundOut}},
 )
-async def refund(
-    request: Request, charge_id: ChargeId, body: RefundIn, key: IdempotencyKey, *, declining: Declining
-) -> Response:
+async def refund(request: Request, charge_id: ChargeId, body: RefundIn, key: IdempotencyKey) -> Response:
     """In parts or whole; one that fails is an answer too, with its `failure_reason`."""
     bank = request.app.state.resources
-    answer = await usecases.refund(bank, charge_id, body.amount, body.reference, key=key, declined=declining)
+    answer = await usecases.refund(
+        bank, charge_id, body.amount, body.reference, key=key, declined=_is_declining(request)
+    )
     return _response("refund", answer)
 
 

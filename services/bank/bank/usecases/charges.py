@@ -1,6 +1,6 @@
 """Authorise, capture, void, refund: each moves money once a key."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from chassis import idempotency
@@ -22,7 +22,7 @@ async def authorise(bank: Resources, wanted: Authorisation, *, key: str, decline
         wanted, charge_id=ids.new_charge_id(), key=key, at=datetime.now(UTC), declined=declined
     )
     answer = Answer.of(CREATED, charge.rendered(), charge.status)
-    digest = idempotency.fingerprint(["authorise", asdict(wanted)])
+    digest = idempotency.fingerprint(["authorise", wanted])
     async with bank.db.acquire() as conn:
         if await store.insert_with_key(
             conn, charge, scope=SCOPE, fingerprint=digest, status=answer.status, body=answer.body
