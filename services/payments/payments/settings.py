@@ -80,6 +80,18 @@ class PaymentsSettings(ChassisSettings):
     reap_every_s: float = Field(default=60.0, gt=0)
     reap_batch_max: int = Field(default=1_000, ge=1)
 
+    # The proof: what it may take, and how long things may be on their way.
+    proof_timeout_s: float = Field(default=25.0, gt=0)  # below the limit of a request
+    proof_book_timeout_s: float = Field(default=5.0, gt=0)  # of one page
+    proof_book_page: int = Field(default=1_000, ge=1, le=1_000)
+    proof_book_charges_max: int = Field(default=500_000, ge=1)
+    proof_examples_max: int = Field(default=5, ge=1)
+    proof_rechecks_max: int = Field(default=100, ge=1)
+    proof_recheck_attempts_max: int = Field(default=3, ge=1)  # of one charge that moves meanwhile
+    proof_unknown_age_max_s: float = Field(default=300.0, gt=0)
+    proof_outbox_age_max_s: float = Field(default=600.0, gt=0)
+    ledger_check_every_s: float = Field(default=60.0, gt=0)
+
     @model_validator(mode="after")
     def _only_tests_move_the_clock(self) -> Self:
         if self.clock_file is not None and self.environment != "test":

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from payments.domain.fees import fee
+from payments.domain.refunds import Refund
 from payments.usecases import ledger
 
 ACCOUNT = "acct_one"
@@ -96,16 +97,38 @@ async def test_an_account_that_nothing_moves_on_has_no_entry(conn: Any) -> None:
     assert await entries_of(conn, posted) == {"bank_clearing": 31, "fees": -31}
 
 
+def refund_of(refund_id: str, amount: int) -> Refund:
+    return Refund(
+        id=refund_id,
+        account_id=ACCOUNT,
+        charge="ch_1",
+        payment_intent="pi_1",
+        amount=amount,
+        currency="usd",
+        status="pending",
+        reason=None,
+        failure_reason=None,
+        metadata={},
+        bank_refund_id=None,
+        balance_transaction=None,
+        failure_balance_transaction=None,
+        announced=False,
+        version=1,
+        created_at=AT,
+        updated_at=AT,
+    )
+
+
 async def test_a_refund_takes_from_the_pending_money_of_its_charge(conn: Any) -> None:
     await post_charge(conn, 1000)
-    refund: Any = {"account_id": ACCOUNT, "charge_id": "ch_1", "amount": 400, "currency": "usd"}
-    early = await ledger.post_refund(conn, refund_id="re_1", at=AT, **refund)
-    late = await ledger.post_refund(conn, refund_id="re_2", at=LATER + timedelta(days=1), **refund)
-    back = await ledger.post_refund_failure(conn, refund_id="re_2", at=LATER + timedelta(days=1), **refund)
+    later = LATER + timedelta(days=1)
+    first, second = refund_of("re_1", 400), refund_of("re_2", 400)
+    early = await ledger.post_refund(conn, first, AT)
+    late = await ledger.post_refund(conn, second, later)
+    back = await ledger.post_refund_failure(conn, second, later)
 
     due = dict(await conn.fetch("SELECT id, available_on FROM balance_transactions"))
-    assert due[early] == LATER
-    assert due[late] == LATER + timedelta(days=1)
+    assert (due[early], due[late], due[back]) == (LATER, later, later)
     assert await entries_of(conn, early) == {"bank_clearing": -400, f"merchant:{ACCOUNT}": 400}
     assert await entries_of(conn, back) == {"bank_clearing": 400, f"merchant:{ACCOUNT}": -400}
 

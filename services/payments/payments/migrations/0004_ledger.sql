@@ -1,4 +1,4 @@
--- Refunds, and the double-entry ledger that every balance is read from (ADR-0013).
+-- Refunds, and the double-entry ledger that every balance is read from (ADR-0012).
 
 CREATE TABLE refunds (
     id                          text COLLATE "C" PRIMARY KEY,

@@ -155,19 +155,19 @@ async def fail(
     return _changed(record)
 
 
-async def announce(conn: Connection, refund_id: str) -> Refund | None:
-    """Note that refund.created was told; None when it already was."""
+async def announce(conn: Connection, refund_id: str) -> Refund:
+    """Note that refund.created was told while the outcome was unknown."""
     record = await conn.fetchrow(
         """
         UPDATE refunds SET announced = true
-        WHERE id = $1 AND NOT announced
+        WHERE id = $1
         RETURNING id, account_id, charge, payment_intent, amount, currency, status, reason, failure_reason,
                   metadata, bank_refund_id, balance_transaction, failure_balance_transaction, announced,
                   version, created_at, updated_at
         """,
         refund_id,
     )
-    return _refund(record)
+    return _changed(record)
 
 
 async def set_metadata(conn: Connection, refund_id: str, metadata: dict[str, str], at: datetime) -> Refund:

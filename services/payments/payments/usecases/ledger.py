@@ -6,6 +6,7 @@ from chassis.postgres import Connection
 
 from payments.domain.ids import new_id
 from payments.domain.ledger import Kind, Posting
+from payments.domain.refunds import Refund
 from payments.store import ledger as store
 
 
@@ -41,53 +42,33 @@ async def post_charge(
     return posting.id
 
 
-async def post_refund(
-    conn: Connection,
-    *,
-    account_id: str,
-    refund_id: str,
-    charge_id: str,
-    amount: int,
-    currency: str,
-    at: datetime,
-) -> str:
-    """Book `amount` minor units that went back to the card; gives the balance transaction's id.
+async def post_refund(conn: Connection, refund: Refund, at: datetime) -> str:
+    """Book what went back to the card; gives the balance transaction's id.
 
     The fee of the charge is not given back. Money that is still pending is taken from what is pending.
     """
-    posting = _posting_back("refund", account_id, refund_id, charge_id, -amount, currency, at)
+    posting = _back("refund", refund, -refund.amount, at)
     await store.post(conn, posting)
     return posting.id
 
 
-async def post_refund_failure(
-    conn: Connection,
-    *,
-    account_id: str,
-    refund_id: str,
-    charge_id: str,
-    amount: int,
-    currency: str,
-    at: datetime,
-) -> str:
-    """Book a refund of `amount` minor units back that the bank could not make."""
-    posting = _posting_back("refund_failure", account_id, refund_id, charge_id, amount, currency, at)
+async def post_refund_failure(conn: Connection, refund: Refund, at: datetime) -> str:
+    """Book the return of a refund that the bank could not make; gives the balance transaction's id."""
+    posting = _back("refund_failure", refund, refund.amount, at)
     await store.post(conn, posting)
     return posting.id
 
 
-def _posting_back(
-    kind: Kind, account_id: str, refund_id: str, charge_id: str, amount: int, currency: str, at: datetime
-) -> Posting:
+def _back(kind: Kind, refund: Refund, amount: int, at: datetime) -> Posting:
     return Posting(
         id=new_id("txn"),
-        account_id=account_id,
+        account_id=refund.account_id,
         kind=kind,
-        source=refund_id,
+        source=refund.id,
         amount=amount,
         fee=0,
-        currency=currency,
+        currency=refund.currency,
         at=at,
         available_on=at,
-        available_with=charge_id,
+        available_with=refund.charge,
     )
