@@ -105,7 +105,8 @@ def _charge_form(amount_minor: int, currency: str, card: str) -> dict[str, str]:
         "currency": currency,
         "confirm": "true",
         "payment_method": card,
-        "payment_method_types[]": "card",
+        "automatic_payment_methods[enabled]": "true",
+        "automatic_payment_methods[allow_redirects]": "never",
     }
 
 

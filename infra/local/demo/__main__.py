@@ -10,7 +10,8 @@ import time
 import uvloop
 
 from infra.local import paths
-from infra.local.demo import acts, report, traffic
+from infra.local.demo import receiver, report, shortener, traffic, watching
+from infra.local.demo.story import Check, Story
 from infra.local.errors import LocalError
 from infra.local.progress import say, step
 
@@ -27,25 +28,55 @@ def _addresses() -> dict[str, str]:
     return {name: "".join(shlex.split(value)) for name, _, value in pairs}
 
 
-async def _drive(addresses: dict[str, str], recorder: traffic.Recorder) -> acts.Story:
-    story = acts.Story()
-    async with traffic.connect(
-        addresses["SHORTENER_URL"], addresses["SHORTENER_API_KEY"], recorder
-    ) as client:
-        with step(f"{acts.LINKS} creates, {acts.REPLAYS} of them again, and a bulk of {acts.BULK_ROWS:,}"):
-            await acts.create(client, story)
-            await acts.bulk(client, story)
-        with step(f"{acts.VISITS:,} redirects at {acts.VISITS_PER_S}/s"):
-            await acts.redirect(client, story)
+async def _follow_links(addresses: dict[str, str], recorder: traffic.Recorder) -> Story:
+    story = shortener.LinkStory()
+    url, key = addresses["SHORTENER_URL"], addresses["SHORTENER_API_KEY"]
+    async with traffic.connect(url, key, recorder) as client:
+        creates = f"{shortener.LINKS} creates, {shortener.REPLAYS} of them again"
+        with step(f"{creates}, and a bulk of {shortener.BULK_ROWS:,}"):
+            await shortener.create(client, story)
+            await shortener.bulk(client, story)
+        with step(f"{shortener.VISITS:,} redirects at {shortener.VISITS_PER_S}/s"):
+            await shortener.redirect(client, story)
         with step("a link used up, a link disabled, a tenant past its rate"):
-            await acts.use_up(client, story)
-            await acts.disable(client, story)
-            await acts.exceed(client, story, addresses["SHORTENER_API_KEY_LIMITED"])
-        with step("statistics and Prometheus"):
-            await acts.count(client, story)
-            if "PROMETHEUS_URL" in addresses:
-                await acts.scraped(addresses["PROMETHEUS_URL"], story)
+            await shortener.use_up(client, story)
+            await shortener.disable(client, story)
+            await shortener.exceed(client, story, addresses["SHORTENER_API_KEY_LIMITED"])
+        with step("statistics"):
+            await shortener.count(client, story)
     return story
+
+
+async def _move_money(addresses: dict[str, str], recorder: traffic.Recorder) -> Story:
+    # Half a second of import, after the stack is up and not before.
+    from infra.local.demo import payments
+
+    story = payments.ChargeStory()
+    from_containers = os.environ.get("RUNTIME") == "docker"
+    async with (
+        payments.opened(addresses, recorder) as shop,
+        receiver.receiving(from_containers=from_containers) as ear,
+    ):
+        with step(f"{payments.CHARGES} charges through the bank, {payments.REPEATS} of them again"):
+            await payments.listen(shop, story, ear)
+            await payments.charge(shop, story)
+        with step("a decline, a lost reply, a partial refund"):
+            await payments.decline(shop, story)
+            await payments.lose_reply(shop, story)
+            await payments.refund(shop, story)
+        with step("webhooks and the proof of the ledger"):
+            await payments.hear(shop, story, ear)
+            await payments.prove(shop, story)
+    return story
+
+
+async def _drive(addresses: dict[str, str], recorder: traffic.Recorder) -> list[Check]:
+    stories = [await _follow_links(addresses, recorder), await _move_money(addresses, recorder)]
+    if "PROMETHEUS_URL" in addresses:
+        with step("Prometheus"):
+            stories.append(Story())
+            await watching.scraped(addresses["PROMETHEUS_URL"], stories[-1])
+    return [check for story in stories for check in story.checks]
 
 
 def _demo() -> int:
@@ -60,12 +91,12 @@ def _demo() -> int:
     started = time.monotonic()
     recorder = traffic.Recorder()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        story = runner.run(_drive(addresses, recorder))
+        checks = runner.run(_drive(addresses, recorder))
     times["traffic"] = time.monotonic() - started
-    print("\n" + report.render(recorder, story.checks, addresses, times), flush=True)
-    broken = [check for check in story.checks if not check.held]
+    print("\n" + report.render(recorder, checks, addresses, times), flush=True)
+    broken = [check for check in checks if not check.held]
     if broken:
-        say(f"\n{len(broken)} of {len(story.checks)} expectations did not hold; the stack runs on: make logs")
+        say(f"\n{len(broken)} of {len(checks)} expectations did not hold; the stack runs on: make logs")
     return BROKEN if broken else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from infra.local.demo.acts import Check
+from infra.local.demo.story import Check
 from infra.local.demo.traffic import PERCENTS, Recorder
 
 _LATE_MS_MAX = 50.0
@@ -40,15 +40,15 @@ def _checks(checks: Sequence[Check]) -> str:
 
 
 def _where(addresses: Mapping[str, str]) -> str:
-    shortener = addresses["SHORTENER_URL"]
+    docs = [f"{addresses[name]}/docs" for name in ("SHORTENER_URL", "PAYMENTS_URL") if name in addresses]
     rows = [
-        ("API docs", f"{shortener}/docs"),
+        ("API docs", "  ".join(docs)),
         ("Dashboards", addresses.get("GRAFANA_URL") or "make dashboards"),
         ("Prometheus", addresses.get("PROMETHEUS_URL", "")),
         ("Alertmanager", addresses.get("ALERTMANAGER_URL", "")),
         ("Traces", (addresses.get("TEMPO_URL", "") and "Grafana, Explore, Tempo") or "make trace"),
         ("Keys and addresses", 'eval "$(make -s env)"'),
-        ("Then", "make status, make scale SERVICE=shortener N=3, make stop"),
+        ("Then", "make status, make scale SERVICE=payments N=2, make stop"),
     ]
     return "\n".join(["Where to look", *(f"  {name:<20}{value}" for name, value in rows if value)])
 

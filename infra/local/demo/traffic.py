@@ -81,10 +81,14 @@ def _no_answer(what: str, error: Exception) -> LocalError:
     return LocalError(f"{what} failed: {type(error).__name__} {error}", hint=hint)
 
 
+def require_loopback(url: str, variable: str) -> None:
+    if urlsplit(url).hostname not in _LOOPBACK:
+        raise LocalError(f"the demo drives loopback only, not {url}", hint=f"unset {variable}")
+
+
 @asynccontextmanager
 async def connect(base_url: str, key: str, recorder: Recorder) -> AsyncIterator[Client]:
-    if urlsplit(base_url).hostname not in _LOOPBACK:
-        raise LocalError(f"the demo drives loopback only, not {base_url}", hint="unset SHORTENER_URL")
+    require_loopback(base_url, "SHORTENER_URL")
     limits = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=IN_FLIGHT_MAX)
     visitor = Visitor(base_url)
     try:

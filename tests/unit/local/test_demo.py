@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from infra.local.demo import report, traffic
-from infra.local.demo.acts import Check
+from infra.local.demo.story import Check
 from infra.local.errors import LocalError
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from infra.local.demo.story import Story
 from infra.local.demo.traffic import Client, on_schedule, together
 from infra.local.demo.visitor import Answer
 
@@ -38,24 +38,11 @@ _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
 @dataclass(slots=True)
-class Check:
-    claim: str
-    held: bool
-    seen: str
+class LinkStory(Story):
+    """The links that were made, and how often each was followed."""
 
-
-@dataclass(slots=True)
-class Story:
-    """What the acts hand to each other, and what the report tells."""
-
-    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  (repeatable traffic)
     links: list[dict[str, Any]] = field(default_factory=list)
     visits: Counter[str] = field(default_factory=Counter)
-    checks: list[Check] = field(default_factory=list)
-
-    def check(self, claim: str, held: bool, seen: object) -> None:  # noqa: FBT001  (reads as a sentence)
-        self.checks.append(Check(claim, held, str(seen)))
 
 
 def _person(dice: random.Random) -> dict[str, str]:
@@ -70,7 +57,7 @@ def _statuses(answers: Sequence[httpx.Response | Answer]) -> str:
     return ", ".join(f"{count} x {status}" for status, count in sorted(counts.items()))
 
 
-async def create(client: Client, story: Story) -> None:
+async def create(client: Client, story: LinkStory) -> None:
     """Single creates, each with its key; then some of them again; then one key with another body."""
     bodies = [{"url": f"https://example.com/{story.run}/{n}", "tags": ["demo"]} for n in range(LINKS)]
 
@@ -99,7 +86,7 @@ async def create(client: Client, story: Story) -> None:
     story.check("the same key with another body is refused 422", other.status_code == 422, other.status_code)  # noqa: PLR2004
 
 
-async def bulk(client: Client, story: Story) -> None:
+async def bulk(client: Client, story: LinkStory) -> None:
     """A thousand rows in one request, three of them wrong."""
     rows = [{"url": f"https://example.com/{story.run}/bulk/{n}"} for n in range(BULK_ROWS - 3)]
     rows += [
@@ -124,7 +111,7 @@ async def bulk(client: Client, story: Story) -> None:
     story.links += made
 
 
-async def redirect(client: Client, story: Story) -> None:
+async def redirect(client: Client, story: LinkStory) -> None:
     """People follow links, few of them often: Zipf, on a fixed schedule that waits for no answer."""
     weights = [1 / rank**ZIPF_EXPONENT for rank in range(1, len(story.links) + 1)]
     chosen = story.dice.choices(story.links, weights, k=VISITS)
@@ -144,7 +131,7 @@ async def redirect(client: Client, story: Story) -> None:
     story.check(f"{VISITS:,} redirects lead where they should", right == VISITS, f"{right:,}")
 
 
-async def use_up(client: Client, story: Story) -> None:
+async def use_up(client: Client, story: LinkStory) -> None:
     """More people than a link admits arrive at once."""
     body = {"url": f"https://example.com/{story.run}/ten", "max_visits": VISITS_ALLOWED}
     link = (await client.call("create a link", "POST", "/v1/links", json=body)).json()
@@ -159,7 +146,7 @@ async def use_up(client: Client, story: Story) -> None:
     )
 
 
-async def disable(client: Client, story: Story) -> None:
+async def disable(client: Client, story: LinkStory) -> None:
     """A link that was followed a moment ago, so every cache holds it."""
     link = story.links[0]
     answer = await client.call(
@@ -177,7 +164,7 @@ async def disable(client: Client, story: Story) -> None:
     await client.call("enable a link", "POST", f"/v1/links/{link['id']}/enable")
 
 
-async def exceed(client: Client, story: Story, limited_key: str) -> None:
+async def exceed(client: Client, story: LinkStory, limited_key: str) -> None:
     """The small tenant: 5 requests a second, burst 10."""
     small = client.as_tenant(limited_key)
     started = time.monotonic()
@@ -197,7 +184,7 @@ async def exceed(client: Client, story: Story, limited_key: str) -> None:
     )
 
 
-async def count(client: Client, story: Story) -> None:
+async def count(client: Client, story: LinkStory) -> None:
     """Clicks travel through Kafka; the statistics must come to exactly what was sent."""
     top = story.visits.most_common(5)
     deadline = time.monotonic() + STATS_TIMEOUT_S
@@ -217,29 +204,3 @@ async def count(client: Client, story: Story) -> None:
         seen == dict(top),
         f"{list(seen.values())} of {[sent for _, sent in top]}, after {time.monotonic() - started:.1f} s",
     )
-
-
-async def scraped(prometheus_url: str, story: Story) -> None:
-    """Prometheus sees every process that it should."""
-    deadline = time.monotonic() + STATS_TIMEOUT_S
-    async with httpx.AsyncClient(base_url=prometheus_url, timeout=5, trust_env=False) as http:
-        while True:
-            targets = await _targets(http)
-            healthy = sum(target["health"] == "up" for target in targets)
-            if (targets and healthy == len(targets)) or time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.5)
-    down = [target["labels"].get("instance", "?") for target in targets if target["health"] != "up"]
-    note = f"; not yet: {', '.join(down)}" if down else ""
-    story.check(
-        "Prometheus scrapes every target", bool(targets) and not down, f"{healthy} of {len(targets)}{note}"
-    )
-
-
-async def _targets(http: httpx.AsyncClient) -> list[dict[str, Any]]:
-    try:
-        answer = await http.get("/api/v1/targets", params={"state": "active"})
-        found: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
-    except (httpx.HTTPError, ValueError, KeyError):
-        return []
-    return found
