@@ -8,6 +8,7 @@ import asyncpg
 from chassis import auth, problems, ratelimit
 from chassis.app import Lifespan, create_app
 from chassis.health import Health
+from chassis.once import Once
 from chassis.postgres import UNAVAILABLE, Pool
 from chassis.ratelimit import LocalLimiter, RateLimiter
 from fastapi import FastAPI
@@ -19,10 +20,9 @@ from shortener.api.access import Access, RateLimitHeaders
 from shortener.api.cursors import Cursors
 from shortener.domain.codes import Permutation
 from shortener.domain.targets import PublicHost
-from shortener.problems import DatabaseAway
+from shortener.problems import DatabaseAway, IdempotencyInFlight, IdempotencyMismatch
 from shortener.settings import ShortenerSettings
 from shortener.usecases.codes import CodeSource
-from shortener.usecases.once import Once
 from shortener.usecases.resources import Publisher, Resources, Tenant
 from shortener.usecases.tenants import find_tenant
 
@@ -82,6 +82,8 @@ async def managed(
         size_max=settings.replay_cache_size_max,
         ttl_s=settings.replay_cache_ttl_s,
         body_bytes_max=settings.replay_body_bytes_max,
+        in_flight=IdempotencyInFlight,
+        mismatch=IdempotencyMismatch,
     )
     resources = Resources(settings=settings, db=pool, codes=codes, once=once, publisher=publisher)
     redis = ratelimit.connect(settings)

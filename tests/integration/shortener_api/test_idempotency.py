@@ -106,7 +106,8 @@ async def test_a_create_that_dies_before_its_commit_leaves_the_key_free(
     await eventually(
         lambda: served.value(
             "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE quota_usage%'"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            " AND query LIKE '%UPDATE quota_usage%'"
         )
     )
     answer = await dying

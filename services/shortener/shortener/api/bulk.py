@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from chassis.once import Repeatable
 from chassis.problems import MalformedBody, Problem, ValidationFailed, problem_responses
 from fastapi import APIRouter, Request, Response
 
@@ -26,7 +27,6 @@ from shortener.problems import (
 )
 from shortener.schemas import BulkIn, BulkOut
 from shortener.usecases import bulk as usecases
-from shortener.usecases.once import Repeatable
 
 router = APIRouter(prefix="/v1/links", tags=["bulk"])
 

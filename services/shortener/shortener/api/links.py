@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from chassis.once import Repeatable
 from chassis.problems import problem_responses
 from fastapi import APIRouter, Query, Request, Response
 
@@ -27,7 +28,6 @@ from shortener.problems import (
 from shortener.schemas import DisableIn, LinkCreate, LinkOut, LinkPage, LinkPatch, Tag
 from shortener.usecases import links as usecases
 from shortener.usecases import lists
-from shortener.usecases.once import Repeatable
 
 router = APIRouter(prefix="/v1/links", tags=["links"])
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from chassis.once import Repeatable
 from chassis.problems import Forbidden, problem_responses
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -29,7 +30,6 @@ from shortener.schemas import (
     TakedownIn,
 )
 from shortener.usecases import reports as usecases
-from shortener.usecases.once import Repeatable
 
 public = APIRouter(prefix="/v1/reports", tags=["abuse"])
 admin = APIRouter(prefix="/v1/admin", tags=["operator"], dependencies=[Operator])

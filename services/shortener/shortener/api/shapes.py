@@ -6,13 +6,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from chassis.once import Answer
 from chassis.problems import Problem
 from fastapi import Request, Response
 
 from shortener.domain.links import Link
 from shortener.schemas import LinkOut, ReportOut, ReportReceipt
 from shortener.usecases.bulk import YIELD_EVERY, Outcome, problem_member
-from shortener.usecases.once import Answer
 from shortener.usecases.reports import Report
 
 JSON: Final = "application/json"

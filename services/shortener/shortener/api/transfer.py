@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
 
+from chassis.once import Answer, Repeatable
 from chassis.problems import BodyTooLarge, MalformedBody, Problem, problem_responses
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -18,7 +19,6 @@ from shortener.schemas import Tag
 from shortener.usecases import bulk as usecases
 from shortener.usecases import lists
 from shortener.usecases.bulk import Outcome
-from shortener.usecases.once import Answer, Repeatable
 from shortener.usecases.resources import Resources, Tenant
 
 router = APIRouter(prefix="/v1/links", tags=["bulk"])

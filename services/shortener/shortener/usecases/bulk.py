@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chassis.logs import get_logger
+from chassis.once import Answer, Repeatable, finish
 from chassis.postgres import Connection
 from chassis.problems import Overloaded, Problem, type_uri
 
@@ -13,8 +14,7 @@ from shortener.domain.ids import new_ids
 from shortener.domain.links import Draft, Link
 from shortener.problems import BulkConflict, BulkRefused, SlugConfusable, SlugTaken
 from shortener.store import links as store
-from shortener.usecases import changes, once, quota
-from shortener.usecases.once import Answer, Repeatable
+from shortener.usecases import changes, quota
 from shortener.usecases.resources import Resources, Tenant, now
 from shortener.usecases.rows import created_link, new_row
 
@@ -88,7 +88,7 @@ async def _create_all(
         _refuse_if_any(drafts)
     batch = await _prepare(resources, tenant, drafts)
     async with resources.db.acquire() as conn, conn.transaction():
-        claimed = await once.claim(conn, request)
+        claimed = await resources.once.claim(conn, request)
         if isinstance(claimed, Answer):
             return claimed
         await _insert_all(conn, resources, batch)
@@ -99,7 +99,7 @@ async def _create_all(
             await _keep_within_quota(conn, batch)
         await changes.record_created(conn, batch.links(), batch.custom_links())
         answer = await render([outcome for outcome in batch.outcomes if outcome is not None])
-        await once.finish(conn, claimed, answer)
+        await finish(conn, claimed, answer)
 
     created = len(batch.links())
     changes.LINKS_CREATED.labels(via).inc(created)

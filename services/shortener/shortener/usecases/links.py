@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from chassis.logs import get_logger
+from chassis.once import Answer, Repeatable, finish
 from chassis.postgres import Connection
 from chassis.problems import Overloaded, ValidationFailed
 
@@ -27,8 +28,7 @@ from shortener.problems import (
     VisitsUsed,
 )
 from shortener.store import links as store
-from shortener.usecases import changes, once, quota
-from shortener.usecases.once import Answer, Repeatable
+from shortener.usecases import changes, quota
 from shortener.usecases.resources import Resources, Tenant, now
 from shortener.usecases.rows import created_link, link_of, new_row
 
@@ -52,13 +52,13 @@ async def _create(
 ) -> Answer:
     slug = draft.slug.text if draft.slug is not None else (await resources.codes.take(1))[0]
     async with resources.db.acquire() as conn, conn.transaction():
-        claimed = await once.claim(conn, request)
+        claimed = await resources.once.claim(conn, request)
         if isinstance(claimed, Answer):
             return claimed
         link = await _insert(conn, resources, tenant, draft, slug)
         await changes.record_created(conn, [link], [link] if draft.slug is not None else [])
         answer = render(link)
-        await once.finish(conn, claimed, answer)
+        await finish(conn, claimed, answer)
         await quota.take(conn, tenant, 1)
 
     changes.LINKS_CREATED.labels("api").inc()

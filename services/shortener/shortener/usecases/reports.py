@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 from chassis import metrics
 from chassis.logs import get_logger
+from chassis.once import Answer, Repeatable, finish
 from chassis.postgres import Connection
 
 from shortener.domain.ids import new_id
@@ -16,8 +17,7 @@ from shortener.domain.links import Link, State
 from shortener.problems import LinkNotFound, ReportNotFound, ReportResolved
 from shortener.store import links as link_store
 from shortener.store import reports as store
-from shortener.usecases import changes, once
-from shortener.usecases.once import Answer, Repeatable
+from shortener.usecases import changes
 from shortener.usecases.resources import Resources, now
 from shortener.usecases.rows import link_of
 
@@ -55,7 +55,7 @@ async def report_link(
 
     async def work() -> Answer:
         async with resources.db.acquire() as conn, conn.transaction():
-            claimed = await once.claim(conn, request)
+            claimed = await resources.once.claim(conn, request)
             if isinstance(claimed, Answer):
                 return claimed
             report_id = new_id(int(now().timestamp() * 1000))
@@ -63,7 +63,7 @@ async def report_link(
             if row is None:
                 raise LinkNotFound
             answer = render(_report_of(row))
-            await once.finish(conn, claimed, answer)
+            await finish(conn, claimed, answer)
         _REPORTS.labels(reason).inc()
         _log.info("report.received", report_id=str(report_id), reason=reason)
         return answer

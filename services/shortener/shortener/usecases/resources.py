@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from chassis.once import Once
 from chassis.postgres import Pool
 
 from shortener.invalidation import Change
 from shortener.settings import ShortenerSettings
 from shortener.usecases.codes import CodeSource
-from shortener.usecases.once import Once
 
 
 class Publisher(Protocol):
