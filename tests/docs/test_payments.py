@@ -3,12 +3,14 @@
 import ast
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import msgspec
 import pytest
+import stripe
 from payments.domain import signing
 from payments.domain.cards import CARDS
 from payments.settings import PaymentsSettings
@@ -94,3 +96,50 @@ async def test_the_receiver_of_the_guide_refuses_forgeries_and_acts_once(
 def test_every_example_in_python_can_be_read(page: str) -> None:
     for block in blocks(page, "python"):
         ast.parse(block)
+
+
+def codes_known_to_the_sdk() -> set[str]:
+    """Every code that a refusal of the real API may have, from the SDK's own types."""
+    kinds = get_args(stripe.PaymentIntent.LastPaymentError.__annotations__["code"])
+    return {code for kind in kinds for code in get_args(kind)}
+
+
+def strings_in(source: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(source.read_text()))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def given(source: Path, keyword: str, places: Mapping[str, int]) -> set[str]:
+    """The strings that refusals take: by keyword, or at their place among the arguments."""
+    found: list[ast.expr] = []
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            place = places.get(name, len(node.args))
+            found += [
+                *node.args[place : place + 1],
+                *(one.value for one in node.keywords if one.arg == keyword),
+            ]
+    return {one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+
+
+def decline_codes() -> set[str]:
+    places = {"Decline": 1, "CardDeclined": 1}
+    return set().union(*(given(source, "decline_code", places) for source in SOURCES))
+
+
+def test_every_code_of_a_refusal_has_its_row() -> None:
+    known = codes_known_to_the_sdk() - decline_codes()
+    places = {"InvalidRequest": 2, "UnexpectedState": 1, "CardDeclined": 0, "Decline": 0}
+    codes = set().union(*(given(source, "code", places) | (strings_in(source) & known) for source in SOURCES))
+    rows = set(re.findall(r"^\| `(\w+)` \| \d{3} \|", (DOCS / "errors.md").read_text(), re.MULTILINE))
+
+    assert len(known) > 100, "the SDK still tells its codes"
+    assert codes == rows, {"missing": codes - rows, "stale": rows - codes}
+
+
+def test_every_decline_code_has_its_row() -> None:
+    body = (DOCS / "errors.md").read_text().partition("## Decline codes")[2]
+    rows = set(re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE))
+
+    assert decline_codes() == rows
