@@ -53,7 +53,7 @@ def create(settings: PaymentsSettings, health: Health) -> FastAPI:
             dispatcher.open(app.state.resources, gate)
             yield
 
-    return create_app(
+    app = create_app(
         settings,
         title="Payments",
         version=VERSION,
@@ -63,6 +63,9 @@ def create(settings: PaymentsSettings, health: Health) -> FastAPI:
         inner=dispatcher.before,
         refuse=refuse,
     )
+    app.state.admin_guard = auth.admin_guard(settings)
+    api.include(app)
+    return app
 
 
 def resources_of(settings: PaymentsSettings, pool: Pool, bank: Bank) -> Resources:
@@ -74,7 +77,9 @@ def resources_of(settings: PaymentsSettings, pool: Pool, bank: Bank) -> Resource
         in_flight=KeyInUse,
         mismatch=IdempotencyMismatch,
     )
-    return Resources(settings=settings, db=pool, clock=clock_of(settings), once=once, bank=bank, nouns=NOUNS)
+    return Resources(
+        settings=settings, db=pool, clock=clock_of(settings), once=once, bank=bank, nouns=nouns_of(clock)
+    )
 
 
 @asynccontextmanager

@@ -1,13 +1,13 @@
-"""Every kind of object that an answer may hold or expand to; a use case file exports its `NOUN`."""
+"""Every kind of object that an answer may hold or expand to."""
 
 from collections.abc import Mapping
-from typing import Final
 
+from payments.clock import Clock
 from payments.dialect.expand import Noun
+from payments.usecases import balances
 
 
-def _by_name(*nouns: Noun) -> dict[str, Noun]:
+def nouns_of(clock: Clock) -> Mapping[str, Noun]:
+    """By name."""
+    nouns = (balances.noun_of(clock),)
     return {noun.name: noun for noun in nouns}
-
-
-NOUNS: Final[Mapping[str, Noun]] = _by_name()

@@ -2,6 +2,18 @@
 
 from typing import Final
 
+from fastapi import FastAPI
+
+from payments.api import admin, balances, events, webhook_endpoints
 from payments.dialect.routes import Route
 
-ROUTES: Final[tuple[Route, ...]] = ()
+ROUTES: Final[tuple[Route, ...]] = (
+    *balances.ROUTES,
+    *events.ROUTES,
+    *webhook_endpoints.ROUTES,
+)
+
+
+def include(app: FastAPI) -> None:
+    """What is not under /v1: routes of the framework."""
+    app.include_router(admin.router)

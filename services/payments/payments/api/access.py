@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from chassis import auth
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
@@ -19,7 +18,7 @@ def _resources(request: Request) -> Resources:
 
 async def _admin(request: Request, _documented: Annotated[Any, Security(_admin_bearer)]) -> None:
     """Raises Unauthorized, Forbidden."""
-    await auth.admin_guard(request.app.state.settings)(request)
+    await request.app.state.admin_guard(request)
 
 
 Ours = Annotated[Resources, Depends(_resources)]
