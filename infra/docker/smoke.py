@@ -3,21 +3,27 @@
 import json
 import os
 import re
-import shlex
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 from infra.docker import engine, stack
+from infra.docker.smoke_payments import Money
+from infra.docker.smoke_tools import (
+    SmokeError,
+    eventually,
+    expect,
+    exported,
+    get,
+    output,
+    runtime,
+    status,
+)
 from infra.docker.traffic import Crowd, Shortener
-from infra.local import paths
-
-T = TypeVar("T")
+from infra.local import catalog
 
 FIRST_PORT = int(os.environ.get("SMOKE_PORT") or 28000)
 PORTS = {
@@ -31,17 +37,14 @@ PORTS = {
     "TEMPO_PORT": 8,
     "SHORTENER_PORT": 10,
     "SHORTENER_WORKER_PORT": 30,
+    "PAYMENTS_PORT": 40,
+    "PAYMENTS_WORKER_PORT": 60,
+    "BANK_PORT": 70,
 }
 LINKS = 20
 TRAFFIC_S = 8.0
-PATIENCE_S = 60.0
-HTTP_TIMEOUT_S = 5.0
 REPLICAS = 2
 KEPT = bool(os.environ.get("KEEP"))
-
-
-class SmokeError(Exception):
-    """What was expected and what was there instead."""
 
 
 class Smoke:
@@ -54,7 +57,7 @@ class Smoke:
 
     def build_and_start(self) -> str:
         runtime("up")
-        self.environment = exported()
+        self.environment |= exported()
         rows = status()
         expect({row["state"] for row in rows} == {"running"}, f"not all run: {rows}")
         return f"{len(rows)} processes ready: {' '.join(row['name'] for row in rows)}"
@@ -178,7 +181,8 @@ class Smoke:
             labels = target["labels"]
             expect(target["health"] == "up", f"{labels} is {target['health']}: {target['lastError']}")
             found.setdefault(labels["job"], []).append(labels["instance"])
-        wanted = {"prometheus": 1, "alertmanager": 1, "shortener": at_least, "shortener-worker": 1}
+        wanted = dict.fromkeys(("prometheus", "alertmanager", *(p.name for p in catalog.SERVICES)), 1)
+        wanted["shortener"] = at_least
         missing = {job: n for job, n in wanted.items() if len(found.get(job, [])) < n}
         expect(not missing, f"targets are missing: {missing}, there are {found}")
         return found
@@ -188,6 +192,7 @@ class Smoke:
 
 
 def steps(smoke: Smoke) -> list[Callable[[], str]]:
+    money = Money(smoke.environment)
     core = [smoke.build_and_start, smoke.confined, smoke.traffic]
     watched = [smoke.targets_up, smoke.rules_evaluated, smoke.grafana, smoke.tempo]
     through = [smoke.rolling_restart, smoke.replicas_discovered, smoke.redis_restart]
@@ -198,53 +203,13 @@ def steps(smoke: Smoke) -> list[Callable[[], str]]:
         *through,
         smoke.clicks_counted,
         smoke.listener_restart,
+        money.charges,
+        money.rolling_restart,
+        money.bank_restart,
+        money.webhooks,
+        money.proof,
         *([] if KEPT else [smoke.stop]),
     ]
-
-
-def expect(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise SmokeError(message)
-
-
-def eventually(probe: Callable[[], T]) -> T:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return probe()
-        except (SmokeError, OSError, LookupError, ValueError) as error:
-            if time.monotonic() > deadline:
-                raise SmokeError(f"not within {PATIENCE_S:.0f} s: {error}") from error
-        time.sleep(0.5)
-
-
-def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S) as answer:  # noqa: S310 - our own http address
-        return json.load(answer)
-
-
-def runtime(*words: str) -> None:
-    """The very program behind the make targets, its progress on this terminal."""
-    done = subprocess.run([paths.ROOT / "infra" / "docker" / "runtime", *words], check=False)
-    expect(done.returncode == 0, f"runtime {' '.join(words)} ended with {done.returncode}")
-
-
-def output(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=HTTP_TIMEOUT_S * 12)
-    expect(done.returncode == 0, f"{' '.join(words[:3])}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def status() -> list[dict[str, Any]]:
-    script = paths.ROOT / "infra" / "docker" / "runtime"
-    found: list[dict[str, Any]] = json.loads(output(str(script), "status", "FORMAT=json"))
-    return found
-
-
-def exported() -> dict[str, str]:
-    lines = output(str(paths.ROOT / "infra" / "docker" / "runtime"), "env").splitlines()
-    pairs = (shlex.split(line)[1].partition("=") for line in lines)
-    return {name: value for name, _, value in pairs}
 
 
 @contextmanager
@@ -269,9 +234,10 @@ def main() -> int:
         with cleaned():
             for step in steps(Smoke()):
                 at = time.monotonic()
-                print(f"--- {step.__name__}", flush=True)
+                name = step.__qualname__.lower()
+                print(f"--- {name}", flush=True)
                 saw = step()
-                lines.append(f"ok   {step.__name__:<20} {time.monotonic() - at:6.1f} s  {saw}")
+                lines.append(f"ok   {name:<24} {time.monotonic() - at:6.1f} s  {saw}")
                 print(lines[-1], flush=True)
     except (SmokeError, OSError, RuntimeError, KeyboardInterrupt) as error:
         lines.append(f"FAIL {error or type(error).__name__}")
