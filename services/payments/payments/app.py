@@ -19,7 +19,7 @@ from payments.dialect.dispatch import Dispatcher
 from payments.dialect.envelope import refuse
 from payments.dialect.errors import IdempotencyMismatch, KeyInUse
 from payments.dialect.gate import Caller, Gate
-from payments.nouns import NOUNS
+from payments.nouns import nouns_of
 from payments.resources import Resources
 from payments.settings import PaymentsSettings
 from payments.usecases.accounts import find_account
@@ -39,7 +39,7 @@ def create(settings: PaymentsSettings, health: Health) -> FastAPI:
     Without it every replica would leave at once, and a client get the balancer's error page in place of a 503
     that its SDK retries.
     """
-    dispatcher = Dispatcher(api.ROUTES, NOUNS)
+    dispatcher = Dispatcher(api.ROUTES, nouns_of(clock_of(settings)))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,9 +77,8 @@ def resources_of(settings: PaymentsSettings, pool: Pool, bank: Bank) -> Resource
         in_flight=KeyInUse,
         mismatch=IdempotencyMismatch,
     )
-    return Resources(
-        settings=settings, db=pool, clock=clock_of(settings), once=once, bank=bank, nouns=nouns_of(clock)
-    )
+    clock = clock_of(settings)
+    return Resources(settings=settings, db=pool, clock=clock, once=once, bank=bank, nouns=nouns_of(clock))
 
 
 @asynccontextmanager
