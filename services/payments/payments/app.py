@@ -1,6 +1,6 @@
 """Puts the HTTP process together: the dialect before the framework, and what both work with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ from payments.dialect.dispatch import Dispatcher
 from payments.dialect.envelope import refuse
 from payments.dialect.errors import IdempotencyMismatch, KeyInUse
 from payments.dialect.gate import Caller, Gate
+from payments.dialect.routes import Route
 from payments.nouns import nouns_of
 from payments.resources import Resources
 from payments.settings import PaymentsSettings
@@ -33,13 +34,13 @@ A POST with an `Idempotency-Key` has one effect and one answer, however often it
 """
 
 
-def create(settings: PaymentsSettings, health: Health) -> FastAPI:
+def create(settings: PaymentsSettings, health: Health, *, routes: Sequence[Route] = api.ROUTES) -> FastAPI:
     """Postgres is shown by /readyz and decides nothing.
 
     Without it every replica would leave at once, and a client get the balancer's error page in place of a 503
     that its SDK retries.
     """
-    dispatcher = Dispatcher(api.ROUTES, nouns_of(clock_of(settings)))
+    dispatcher = Dispatcher(routes, nouns_of(clock_of(settings)))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from chassis.once import Once
 from chassis.postgres import Pool
 
+from payments.bank import Bank
 from payments.clock import Clock
 from payments.dialect.expand import Noun
 from payments.settings import PaymentsSettings
-
-if TYPE_CHECKING:
-    from payments.bank import Bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +18,5 @@ class Resources:
     db: Pool
     clock: Clock
     once: Once
-    bank: "Bank"
+    bank: Bank
     nouns: Mapping[str, Noun] = field(default_factory=dict)

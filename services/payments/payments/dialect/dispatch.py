@@ -8,15 +8,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import asyncpg
-from chassis.postgres import UNAVAILABLE
 from chassis.problems import Problem
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payments.dialect import form
 from payments.dialect.calls import Account, Answer, Call, Repeatable
 from payments.dialect.envelope import API_VERSION, Head, error_of, is_ours, send_answer
-from payments.dialect.errors import Forbidden, InvalidRequest, StripeError, Unavailable, UnknownRoute
+from payments.dialect.errors import (
+    DATABASE_AWAY,
+    Forbidden,
+    InvalidRequest,
+    StripeError,
+    Unavailable,
+    UnknownRoute,
+)
 from payments.dialect.expand import Noun, apply
 from payments.dialect.gate import Gate
 from payments.dialect.routes import Route
@@ -26,15 +31,6 @@ from payments.resources import Resources
 KEY_CHARS_MAX: Final = 255
 _FORM: Final = b"application/x-www-form-urlencoded"
 _VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(; ?[a-z0-9_]+=v\d+)*")
-
-# Postgres is there, but this statement lost: a deadlock, a lock not had in time, a run that was too long.
-_BUSY: Final[tuple[type[Exception], ...]] = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.SerializationError,
-)
-_DATABASE: Final[tuple[type[Exception], ...]] = (*UNAVAILABLE, *_BUSY)
 
 
 class _Gone(Exception):  # noqa: N818
@@ -69,7 +65,7 @@ class Dispatcher:
             answer = error.answer()
         except Problem as problem:
             answer = error_of(problem).answer()
-        except _DATABASE:
+        except DATABASE_AWAY:
             answer = Unavailable().answer()
         except _Gone:
             return

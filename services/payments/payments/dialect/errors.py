@@ -2,7 +2,8 @@
 
 StripeError                  type and status are the class's; message, param, code, members the instance's
 +-- ApiError 500 api_error                      +-- CardDeclined 402 card_error (kept)
-|   +-- Unavailable 503 (Retry-After)           +-- IdempotencyMismatch 400 idempotency_error
+|   +-- InternalFailure 500 (kept)              +-- IdempotencyMismatch 400 idempotency_error
+|   +-- Unavailable 503 (Retry-After)           |
 +-- InvalidRequest 400 invalid_request_error    +-- KeyInUse 409 idempotency_error idempotency_key_in_use
     +-- Unauthorized 401                        +-- RateLimited 429 rate_limit
     +-- ResourceMissing 404 or 400 resource_missing
@@ -15,8 +16,18 @@ Kept ones are stored under the Idempotency-Key as the answer of the request; all
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+import asyncpg
 from chassis.once import Answer
+from chassis.postgres import UNAVAILABLE
 
+# Postgres is away; or it is there, and a statement lost: a deadlock, a lock not had in time, too long a run.
+DATABASE_AWAY: Final[tuple[type[Exception], ...]] = (
+    *UNAVAILABLE,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.SerializationError,
+)
 _DOCS: Final = "https://docs.stripe.com/error-codes#"
 
 
@@ -66,6 +77,15 @@ class ApiError(StripeError):
 
     def __init__(self, message: str = "Something went wrong on our side.", **more: Any) -> None:
         super().__init__(message, **more)
+
+
+class InternalFailure(ApiError):  # noqa: N818
+    """A failure nobody foresaw, of a request with a key: the work is undone, and a repeat gets the same."""
+
+    kept = True
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Stripe-Should-Retry": "false"})
 
 
 class Unavailable(ApiError):  # noqa: N818

@@ -29,17 +29,21 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
 from asyncpg import Record
 from chassis import idempotency
 from chassis.once import Answer, finish
 from chassis.postgres import Connection
+from chassis.problems import Problem, note_unforeseen
 
 from payments.dialect import expand
 from payments.dialect.calls import Call, Kept
-from payments.dialect.errors import KeyInUse, StripeError
+from payments.dialect.errors import DATABASE_AWAY, InternalFailure, KeyInUse, StripeError
 from payments.resources import Resources
+
+_EXPECTED: Final = (StripeError, Problem, *DATABASE_AWAY)
 
 Work = Callable[[Connection], Awaitable[Answer | dict[str, Any]]]
 
@@ -51,18 +55,23 @@ async def in_transaction(res: Resources, call: Call, work: Work) -> Answer:
     error, undo the work and become the stored answer; every other StripeError leaves the key free. Raises
     KeyInUse, IdempotencyMismatch and what `work` raises.
     """
-    return await res.once.run(call.once, lambda: _in_transaction(res, call, work))
+    return await res.once.run(call.once, lambda: _kept(res, call, lambda: _transact(res, call, work)))
 
 
-async def _in_transaction(res: Resources, call: Call, work: Work) -> Answer:
+async def _transact(res: Resources, call: Call, work: Work) -> Answer:
+    async with res.db.acquire() as conn, conn.transaction():
+        claimed = await res.once.claim(conn, call.once, now=res.clock.now())
+        if isinstance(claimed, Answer):
+            return claimed
+        answer = stamped(call, await answer_of(res, conn, call, await work(conn)))
+        await finish(conn, claimed, answer)
+        return answer
+
+
+async def _kept(res: Resources, call: Call, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     try:
-        async with res.db.acquire() as conn, conn.transaction():
-            claimed = await res.once.claim(conn, call.once, now=res.clock.now())
-            if isinstance(claimed, Answer):
-                return claimed
-            answer = stamped(call, await answer_of(res, conn, call, await work(conn)))
-            await finish(conn, claimed, answer)
-            return answer
+        async with _Failures(call):
+            return await attempt()
     except StripeError as error:
         if not error.kept or call.once is None:
             raise
@@ -72,10 +81,28 @@ async def _in_transaction(res: Resources, call: Call, work: Work) -> Answer:
 async def keep(res: Resources, call: Call, answer: Answer) -> Answer:
     """Store the answer of work that was undone; whoever took the key in between has the say."""
 
-    async def refuse(_conn: Connection) -> Answer:
+    async def undone(_conn: Connection) -> Answer:
         return answer
 
-    return await _in_transaction(res, call, refuse)
+    return await _transact(res, call, undone)
+
+
+class _Failures:
+    """Makes the failure that nobody foresaw a kept one: its work is undone, a repeat gets the same 500."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def __aenter__(self) -> None:
+        """Nothing to prepare."""
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._call.once is None or not isinstance(error, Exception) or isinstance(error, _EXPECTED):
+            return
+        note_unforeseen(error)
+        raise InternalFailure from error
 
 
 async def answer_of(res: Resources, conn: Connection, call: Call, outcome: Answer | dict[str, Any]) -> Answer:
@@ -100,10 +127,12 @@ async def in_statement(
 
     Raises KeyInUse, IdempotencyMismatch.
     """
-    return await res.once.run(call.once, lambda: _in_statement(res, call, document, at, statement))
+    return await res.once.run(
+        call.once, lambda: _kept(res, call, lambda: _state(res, call, document, at, statement))
+    )
 
 
-async def _in_statement(
+async def _state(
     res: Resources, call: Call, document: dict[str, Any], at: datetime, statement: Statement
 ) -> Answer:
     key = call.once
