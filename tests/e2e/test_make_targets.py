@@ -3,12 +3,14 @@
 The tests share one running stack and leave it as they found it; the last ones take it down.
 """
 
+import json
 import os
 import signal
 import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 import pytest
@@ -18,7 +20,8 @@ from tests.support.eventually import eventually_sync
 from tests.support.shared import SharedServers
 
 RESTART_TIMEOUT_S = 10.0  # part of the contract: a process that dies is ready again within ten seconds
-PROCESSES = {"postgres", "redis", "kafka", "prometheus", "alertmanager", "shortener", "shortener-worker"}
+SERVERS = {"postgres", "redis", "kafka", "prometheus", "alertmanager"}
+SERVICES = {"shortener", "shortener-worker", "payments", "payments-worker", "bank"}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,11 @@ def copy(servers: SharedServers) -> Iterator[Copy]:
     made.make("clean")
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, key: str = "") -> bool:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  (loopback)
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  (loopback)
+        with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -52,7 +57,7 @@ def _processes_of(copy: Copy) -> list[int]:
 
 def test_every_process_runs_after_up(copy: Copy) -> None:
     rows = copy.status()
-    assert rows.keys() == PROCESSES
+    assert rows.keys() == SERVERS | SERVICES
     assert {row["state"] for row in rows.values()} == {"running"}
     assert all(isinstance(row["pid"], int) and isinstance(row["port"], int) for row in rows.values())
 
@@ -67,15 +72,14 @@ def test_env_prints_export_lines_alone_and_they_work(copy: Copy) -> None:
     lines = copy.make("env").stdout.splitlines()
     assert [line for line in lines if not line.startswith("export ")] == []
     env = copy.env()
-    request = urllib.request.Request(  # noqa: S310  (loopback)
-        f"{env['SHORTENER_URL']}/v1/links?limit=1",
-        headers={"Authorization": f"Bearer {env['SHORTENER_API_KEY']}"},
-    )
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-        assert answer.status == 200
+    assert _answers(f"{env['SHORTENER_URL']}/v1/links?limit=1", env["SHORTENER_API_KEY"])
+    for name in ("PAYMENTS_API_KEY", "PAYMENTS_API_KEY_2"):
+        assert _answers(f"{env['PAYMENTS_URL']}/v1/balance", env[name])
+    assert _answers(f"{env['PAYMENTS_URL']}/admin/proof", env["ADMIN_API_KEY"])
+    assert _answers(f"{env['BANK_URL']}/admin/book?limit=1", env["ADMIN_API_KEY"])
 
 
-@pytest.mark.parametrize("name", ["shortener", "shortener-worker", "redis", "postgres", "kafka"])
+@pytest.mark.parametrize("name", sorted(SERVICES | {"redis", "postgres", "kafka"}))
 def test_a_killed_process_is_ready_again_within_ten_seconds(copy: Copy, name: str) -> None:
     row = copy.status()[name]
     os.kill(row["pid"], signal.SIGKILL)
@@ -85,8 +89,10 @@ def test_a_killed_process_is_ready_again_within_ten_seconds(copy: Copy, name: st
         return bool(now["pid"] != row["pid"] and now["state"] == "running")
 
     eventually_sync(again, timeout_s=RESTART_TIMEOUT_S, interval_s=0.2)
-    ready = f"http://127.0.0.1:{copy.status()['shortener']['port']}/readyz"
-    eventually_sync(lambda: _answers(ready), timeout_s=RESTART_TIMEOUT_S, interval_s=0.1)
+    rows = copy.status()
+    for service in SERVICES & {name} or {"shortener", "payments"}:
+        ready = f"http://127.0.0.1:{rows[service]['port']}/readyz"
+        eventually_sync(partial(_answers, ready), timeout_s=RESTART_TIMEOUT_S, interval_s=0.1)
 
 
 def test_a_stopped_process_stays_stopped_until_it_is_asked_up(copy: Copy) -> None:
@@ -98,21 +104,30 @@ def test_a_stopped_process_stays_stopped_until_it_is_asked_up(copy: Copy) -> Non
     assert copy.status()["redis"]["state"] == "running"
 
 
-def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy) -> None:
-    copy.make("scale", "SERVICE=shortener", "N=3")
+@pytest.mark.parametrize("service", ["shortener", "payments"])
+def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy, service: str) -> None:
+    copy.make("scale", f"SERVICE={service}", "N=3")
     rows = copy.status()
-    assert {"shortener", "shortener-2", "shortener-3"} <= rows.keys()
-    for name in ("shortener", "shortener-2", "shortener-3"):
+    names = {service, f"{service}-2", f"{service}-3"}
+    assert names <= rows.keys()
+    for name in names:
         assert _answers(f"http://127.0.0.1:{rows[name]['port']}/readyz")
-    copy.make("scale", "SERVICE=shortener", "N=1")
-    assert "shortener-2" not in copy.status()
-    assert _answers(f"{copy.env()['SHORTENER_URL']}/readyz")
+    copy.make("scale", f"SERVICE={service}", "N=1")
+    assert f"{service}-2" not in copy.status()
+    assert _answers(f"{copy.env()[f'{service.upper()}_URL']}/readyz")
 
 
-def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy) -> None:
-    copy.make("scale", "SERVICE=shortener", "N=2")
-    url = f"{copy.env()['SHORTENER_URL']}/healthz"
-    before = {copy.status()[name]["pid"] for name in ("shortener", "shortener-2")}
+def test_a_worker_can_be_doubled(copy: Copy) -> None:
+    copy.make("scale", "SERVICE=payments-worker", "N=2")
+    assert _answers(f"http://127.0.0.1:{copy.status()['payments-worker-2']['port']}/readyz")
+    copy.make("scale", "SERVICE=payments-worker", "N=1")
+
+
+@pytest.mark.parametrize("service", ["shortener", "payments"])
+def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy, service: str) -> None:
+    copy.make("scale", f"SERVICE={service}", "N=2")
+    url = f"{copy.env()[f'{service.upper()}_URL']}/healthz"
+    before = {copy.status()[name]["pid"] for name in (service, f"{service}-2")}
     answers: list[bool] = []
     done = threading.Event()
 
@@ -122,13 +137,27 @@ def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy) -
 
     caller = threading.Thread(target=ask)
     caller.start()
-    copy.make("restart", "SERVICE=shortener")
+    copy.make("restart", f"SERVICE={service}")
     done.set()
     caller.join()
-    assert before.isdisjoint(copy.status()[name]["pid"] for name in ("shortener", "shortener-2"))
+    assert before.isdisjoint(copy.status()[name]["pid"] for name in (service, f"{service}-2"))
     assert len(answers) > 10
     assert all(answers)
-    copy.make("scale", "SERVICE=shortener", "N=1")
+    copy.make("scale", f"SERVICE={service}", "N=1")
+
+
+def test_the_demo_keeps_every_promise(copy: Copy) -> None:
+    told = copy.make("demo").stdout
+    assert "held" in told
+    assert "BROKEN" not in told
+
+
+def test_a_load_test_of_payments_meets_no_wrong_answer(copy: Copy) -> None:
+    # How fast it is says nothing on a machine that runs tests: only the answers count here.
+    copy.make("load", "SERVICE=payments", "ARGS=--rate 20 --duration 5 --lag-p99-ms 5000", check=False)
+    found = json.loads((copy.root / "out" / "load" / "payments.json").read_text())["operations"]["all"]
+    assert found["count"] > 0
+    assert found["errors"] == {}
 
 
 def test_stopping_a_service_stops_all_its_replicas(copy: Copy) -> None:
