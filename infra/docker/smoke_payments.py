@@ -103,7 +103,8 @@ class Money:
 
 def _verified(delivery: Delivery, secret: str) -> str:
     """The id of the event's object where the signature is right: Stripe's scheme, spelt out."""
-    parts = dict(part.split("=", 1) for part in delivery.headers.get("stripe-signature", "=").split(","))
+    header = delivery.headers.get("stripe-signature", "")
+    parts = {name: value for name, _, value in (part.partition("=") for part in header.split(","))}
     signed = parts.get("t", "").encode() + b"." + delivery.body
     right = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(right, parts.get("v1", "")):

@@ -56,7 +56,7 @@ def _numbers(made: dashboard.Dashboard) -> None:
         number(
             "Ledger",
             Query(f"clamp_max(max(payments_ledger_imbalance{{{BOTH}}}), 1)"),
-            about="What the proof said when it ran last.",
+            about="What the worker's last look at its sums said.",
             steps=[(None, "green"), (1, "red")],
             texts={"0": ("proven", "green"), "1": ("BROKEN", "red")},
             sparkline=False,

@@ -35,7 +35,7 @@ class Api(Process):
             outcome = self.random.choices(("claimed", "replay", "inflight"), (90, 8, 2))[0]
             self.counter("idempotency_outcomes", "outcome").labels(outcome).inc()
             calls = self.counter("payments_bank_calls", "operation", "outcome")
-            calls.labels("authorise", "declined" if declined else "ok").inc()
+            calls.labels("authorise", "declined" if declined else "done").inc()
             self.histogram("payments_bank_call_seconds", "operation").labels("authorise").observe(seconds / 2)
             self.settled("declined" if declined else "captured", 1900 + self.random.randrange(4000))
 
