@@ -1,6 +1,6 @@
 """Puts the HTTP process together: the dialect before the framework, and what both work with."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -18,6 +18,7 @@ from payments.clock import clock_of
 from payments.dialect.dispatch import Dispatcher
 from payments.dialect.envelope import refuse
 from payments.dialect.errors import IdempotencyMismatch, KeyInUse
+from payments.dialect.expand import Noun
 from payments.dialect.gate import Caller, Gate
 from payments.dialect.routes import Route
 from payments.nouns import nouns_of
@@ -34,13 +35,20 @@ A POST with an `Idempotency-Key` has one effect and one answer, however often it
 """
 
 
-def create(settings: PaymentsSettings, health: Health, *, routes: Sequence[Route] = api.ROUTES) -> FastAPI:
+def create(
+    settings: PaymentsSettings,
+    health: Health,
+    *,
+    routes: Sequence[Route] = api.ROUTES,
+    nouns: Mapping[str, Noun] | None = None,
+) -> FastAPI:
     """Postgres is shown by /readyz and decides nothing.
 
     Without it every replica would leave at once, and a client get the balancer's error page in place of a 503
     that its SDK retries.
     """
-    dispatcher = Dispatcher(routes, nouns_of(clock_of(settings)))
+    nouns = nouns_of(clock_of(settings)) if nouns is None else nouns
+    dispatcher = Dispatcher(routes, nouns)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +58,7 @@ def create(settings: PaymentsSettings, health: Health, *, routes: Sequence[Route
             gate_of(settings, pool) as gate,
         ):
             health.add("postgres", lambda: postgres.ping(pool), critical=False)
-            app.state.resources = resources_of(settings, pool, bank)
+            app.state.resources = resources_of(settings, pool, bank, nouns)
             dispatcher.open(app.state.resources, gate)
             yield
 
@@ -69,7 +77,9 @@ def create(settings: PaymentsSettings, health: Health, *, routes: Sequence[Route
     return app
 
 
-def resources_of(settings: PaymentsSettings, pool: Pool, bank: Bank) -> Resources:
+def resources_of(
+    settings: PaymentsSettings, pool: Pool, bank: Bank, nouns: Mapping[str, Noun] | None = None
+) -> Resources:
     """What the use cases work with, in main and in worker."""
     once = Once(
         size_max=settings.replay_cache_size_max,
@@ -79,7 +89,14 @@ def resources_of(settings: PaymentsSettings, pool: Pool, bank: Bank) -> Resource
         mismatch=IdempotencyMismatch,
     )
     clock = clock_of(settings)
-    return Resources(settings=settings, db=pool, clock=clock, once=once, bank=bank, nouns=nouns_of(clock))
+    return Resources(
+        settings=settings,
+        db=pool,
+        clock=clock,
+        once=once,
+        bank=bank,
+        nouns=nouns_of(clock) if nouns is None else nouns,
+    )
 
 
 @asynccontextmanager
