@@ -4,10 +4,17 @@ from collections.abc import Mapping
 
 from payments.clock import Clock
 from payments.dialect.expand import Noun
-from payments.usecases import balances
+from payments.usecases import balances, charges, customers, payment_intents, payment_methods, refunds
 
 
 def nouns_of(clock: Clock) -> Mapping[str, Noun]:
     """By name."""
-    nouns = (balances.noun_of(clock),)
+    nouns = (
+        balances.noun_of(clock),
+        charges.NOUN,
+        customers.NOUN,
+        payment_intents.NOUN,
+        payment_methods.NOUN,
+        refunds.NOUN,
+    )
     return {noun.name: noun for noun in nouns}

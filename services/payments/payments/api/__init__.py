@@ -4,12 +4,24 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from payments.api import admin, balances, events, webhook_endpoints
+from payments.api import (
+    admin,
+    authentications,
+    balances,
+    charges,
+    events,
+    payment_intents,
+    refunds,
+    webhook_endpoints,
+)
 from payments.dialect.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *balances.ROUTES,
+    *charges.ROUTES,
     *events.ROUTES,
+    *payment_intents.ROUTES,
+    *refunds.ROUTES,
     *webhook_endpoints.ROUTES,
 )
 
@@ -17,3 +29,4 @@ ROUTES: Final[tuple[Route, ...]] = (
 def include(app: FastAPI) -> None:
     """What is not under /v1: routes of the framework."""
     app.include_router(admin.router)
+    app.include_router(authentications.router)

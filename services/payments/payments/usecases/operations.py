@@ -5,9 +5,9 @@ perform   first: the client's key is claimed, the subject locked and moved, the 
           last: the operation is closed, the subject settled, the answer stored under the client's key
 
 A crash in between leaves an operation whose lease runs out. Whoever finds it, the reconciler or a repeat of
-the client's request, takes it over under a higher fencing token and sends the bank the same key: the bank acts
-once. An owner that stalled meanwhile finds another token and writes nothing. An outcome that nobody knows is a
-state, 'unknown', and the reconciler's to resolve.
+the client's request, takes it over under a higher fencing token and sends the bank the same key: the bank
+acts once. An owner that stalled meanwhile finds another token and writes nothing. An outcome that nobody
+knows is a state, 'unknown', and the reconciler's to resolve.
 """
 
 import os
@@ -146,15 +146,16 @@ async def _begin(res: Resources, call: Call, begin: Begin, *, admitted: bool) ->
         claimed = await _claim(res, conn, call, at)
         if isinstance(claimed, Answer):
             return claimed
-        if not admitted:
-            raise Unavailable("The card network cannot be reached just now; try again.")
-        if claimed is not None and claimed.fencing > 1:
-            return await _resume(conn, claimed, at, due_at)
-        begun = await begin(conn)
+        resumes = claimed is not None and claimed.fencing > 1
+        begun = await (_resume(conn, claimed, at, due_at) if resumes and claimed else begin(conn))
         if not isinstance(begun, Operation):
             answer = once.stamped(call, await once.answer_of(res, conn, call, begun))
             await _finish(conn, claimed, answer)
             return answer
+        if not admitted:
+            raise Unavailable("The card network cannot be reached just now; try again.")
+        if resumes:
+            return begun
         begun = replace(begun, due_at=due_at, **_claim_of(claimed))
         if not await store.insert(conn, begun):
             raise UnexpectedState("Another operation of this PaymentIntent is in progress; try again.")
