@@ -125,9 +125,9 @@ def _word(error: BaseException) -> str:
             return "name_not_resolved"
         case TimeoutError() | httpcore.TimeoutException():
             return "timeout"
-        case httpcore.ConnectError(__cause__=ssl.SSLError()):
-            return "tls_failed"
-        case httpcore.ConnectError():
+        case httpcore.ConnectError(__cause__=OSError() as cause) if not isinstance(cause, ssl.SSLError):
             return "unreachable"
+        case httpcore.ConnectError():
+            return "tls_failed"
         case _:
             return "connection_lost"
