@@ -64,12 +64,15 @@ CREATE TABLE setup_intents (
     cancellation_reason  text CHECK (cancellation_reason IN ('abandoned', 'duplicate', 'requested_by_customer')),
     return_url           text,
     last_setup_error     json,
+    -- The secret in the address of the authentication page, while there is something to authenticate.
+    authentication_token text COLLATE "C" UNIQUE,
     -- What is only shown: description, payment method types and options.
     details              json NOT NULL,
     metadata             json NOT NULL,
     created_at           timestamptz NOT NULL,
     PRIMARY KEY (account_id, id),
-    CHECK (status IN ('requires_payment_method', 'canceled') OR payment_method_id IS NOT NULL)
+    CHECK (status IN ('requires_payment_method', 'canceled') OR payment_method_id IS NOT NULL),
+    CHECK ((status = 'requires_action') = (authentication_token IS NOT NULL))
 );
 
 CREATE INDEX setup_intents_customer_page ON setup_intents (account_id, customer_id, id)
