@@ -58,6 +58,15 @@ _ACQUIRE_FAILURES: tuple[type[Exception], ...] = (
 )
 # For `except` clauses that cover the server's absence and its slowness alike.
 UNAVAILABLE: tuple[type[Exception], ...] = (DatabaseUnavailable, TimeoutError, *SERVER_AWAY)
+# The server is there, but this statement lost: a deadlock, a lock not had in time, a run that was too long.
+BUSY: tuple[type[Exception], ...] = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.SerializationError,
+)
+# For loops that must outlive both: what failed is tried again at the next turn.
+PASSING: tuple[type[Exception], ...] = (*UNAVAILABLE, *BUSY)
 
 
 class _Connection(_PlainConnection):

@@ -125,7 +125,8 @@ def _word(error: BaseException) -> str:
             return "name_not_resolved"
         case TimeoutError() | httpcore.TimeoutException():
             return "timeout"
-        case httpcore.ConnectError(__cause__=OSError() as cause) if not isinstance(cause, ssl.SSLError):
+        # httpcore's pool takes the cause away and leaves the context.
+        case httpcore.ConnectError(__context__=OSError() as reason) if not isinstance(reason, ssl.SSLError):
             return "unreachable"
         case httpcore.ConnectError():
             return "tls_failed"

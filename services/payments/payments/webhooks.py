@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 from chassis.logs import get_logger
-from chassis.postgres import UNAVAILABLE
+from chassis.postgres import PASSING
 from chassis.retry import pause_s
 from chassis.server import StopSignal
 from chassis.telemetry import current_traceparent, use_traceparent
@@ -111,7 +111,7 @@ class Dispatcher:
             try:
                 events, deliveries = await dispatch.fan_out(self._res)
                 failures = 0
-            except UNAVAILABLE as error:
+            except PASSING as error:
                 failures += 1
                 await _postpone(stop, "webhooks.fan_out_postponed", error, failures)
                 continue
@@ -127,7 +127,7 @@ class Dispatcher:
             try:
                 begun = await self.begin_due()
                 failures = 0
-            except UNAVAILABLE as error:
+            except PASSING as error:
                 failures += 1
                 await _postpone(stop, "webhooks.claim_postponed", error, failures)
                 continue
@@ -213,7 +213,7 @@ class Dispatcher:
         while not await stop.sleep(self._res.settings.webhook_report_s):
             try:
                 await dispatch.report(self._res)
-            except UNAVAILABLE as error:
+            except PASSING as error:
                 _log.info("webhooks.report_postponed", error=type(error).__name__)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from chassis import idempotency
 from chassis.logs import get_logger
-from chassis.postgres import UNAVAILABLE, Connection
+from chassis.postgres import PASSING, Connection
 from chassis.server import StopSignal
 
 from payments.resources import Resources
@@ -21,7 +21,7 @@ async def run(res: Resources, stop: StopSignal) -> None:
     while not await stop.sleep(res.settings.reap_every_s):
         try:
             deleted = await reap(res)
-        except UNAVAILABLE as error:
+        except PASSING as error:
             _log.info("retention.postponed", error=type(error).__name__)
         else:
             _log.info("retention.reaped", rows=deleted)
