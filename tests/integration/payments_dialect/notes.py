@@ -33,7 +33,7 @@ from payments.settings import PaymentsSettings
 from payments.usecases import once
 
 TABLE = """
-    CREATE TABLE notes (
+    CREATE TABLE IF NOT EXISTS notes (
         id text COLLATE "C" PRIMARY KEY,
         account_id text NOT NULL,
         text text,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from chassis.postgres import PASSING
 from chassis.problems import Problem
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,7 +16,6 @@ from payments.dialect import form
 from payments.dialect.calls import Account, Answer, Call, Repeatable
 from payments.dialect.envelope import API_VERSION, Head, error_of, is_ours, send_answer
 from payments.dialect.errors import (
-    DATABASE_AWAY,
     Forbidden,
     InvalidRequest,
     StripeError,
@@ -65,7 +65,7 @@ class Dispatcher:
             answer = error.answer()
         except Problem as problem:
             answer = error_of(problem).answer()
-        except DATABASE_AWAY:
+        except PASSING:
             answer = Unavailable().answer()
         except _Gone:
             return

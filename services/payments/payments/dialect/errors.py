@@ -16,18 +16,8 @@ Kept ones are stored under the Idempotency-Key as the answer of the request; all
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-import asyncpg
 from chassis.once import Answer
-from chassis.postgres import UNAVAILABLE
 
-# Postgres is away; or it is there, and a statement lost: a deadlock, a lock not had in time, too long a run.
-DATABASE_AWAY: Final[tuple[type[Exception], ...]] = (
-    *UNAVAILABLE,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.SerializationError,
-)
 _DOCS: Final = "https://docs.stripe.com/error-codes#"
 
 

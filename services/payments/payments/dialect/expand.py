@@ -42,7 +42,7 @@ def check(nouns: Mapping[str, Noun], noun: str, paths: Sequence[str], *, is_list
                 f"You cannot expand more than {DEPTH_MAX} levels of a property. Property: {path}", "expand"
             )
         within = path.removeprefix("data.") if is_list else path
-        if (is_list and within == path) or not _leads(nouns, [noun], within):
+        if "" in path.split(".") or (is_list and within == path) or not _leads(nouns, [noun], within):
             hint = f" Did you mean 'data.{path}'?" if is_list and _leads(nouns, [noun], path) else ""
             raise InvalidRequest(f"This property cannot be expanded ({path}).{hint}", "expand")
         checked.append(within)
