@@ -122,7 +122,8 @@ async def charge(shop: Shop, story: ChargeStory) -> None:
 
     made = await together((pay("charge", n) for n in range(CHARGES)), width=WIDTH)
     statuses = Counter(intent.status for intent in made)
-    story.check(f"{CHARGES} charges succeed", statuses == {"succeeded": CHARGES}, dict(statuses))
+    seen = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+    story.check(f"{CHARGES} charges succeed", statuses == {"succeeded": CHARGES}, seen)
     story.intents = made
 
     again = await together((pay("charge, replayed", n) for n in range(REPEATS)), width=WIDTH)
