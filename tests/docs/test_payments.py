@@ -11,6 +11,7 @@ import httpx
 import msgspec
 import pytest
 import stripe
+from payments import api
 from payments.domain import signing
 from payments.domain.cards import CARDS
 from payments.settings import PaymentsSettings
@@ -143,3 +144,9 @@ def test_every_decline_code_has_its_row() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE))
 
     assert decline_codes() == rows
+
+
+def test_every_route_has_its_row() -> None:
+    rows = re.findall(r"^\| `(\w+ /v1/[^`]+)` \|", (DOCS / "endpoints.md").read_text(), re.MULTILINE)
+
+    assert sorted(rows) == sorted(f"{route.method} {route.path}" for route in api.ROUTES)
