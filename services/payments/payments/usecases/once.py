@@ -35,15 +35,15 @@ from typing import Any, Final
 from asyncpg import Record
 from chassis import idempotency
 from chassis.once import Answer, finish
-from chassis.postgres import Connection
+from chassis.postgres import PASSING, Connection
 from chassis.problems import Problem, note_unforeseen
 
 from payments.dialect import expand
 from payments.dialect.calls import Call, Kept
-from payments.dialect.errors import DATABASE_AWAY, InternalFailure, KeyInUse, StripeError
+from payments.dialect.errors import InternalFailure, KeyInUse, StripeError
 from payments.resources import Resources
 
-_EXPECTED: Final = (StripeError, Problem, *DATABASE_AWAY)
+_EXPECTED: Final = (StripeError, Problem, *PASSING)
 
 Work = Callable[[Connection], Awaitable[Answer | dict[str, Any]]]
 

@@ -11,10 +11,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+import asyncpg
 from asyncpg import Record
 from chassis import metrics
 from chassis.logs import get_logger
-from chassis.postgres import UNAVAILABLE, Connection
+from chassis.postgres import PASSING, Connection
 from chassis.server import StopSignal
 
 from payments.book import BookAway, book_of
@@ -28,6 +29,7 @@ _IMBALANCE = metrics.gauge(
     "payments_ledger_imbalance", "Findings of the last look at the ledger's sums; 0 when it is proven."
 )
 
+_PATIENCE: Final = "python -m payments.proof waits longer."
 _LEDGER: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ledger_transactions_are_zero": store.LEDGER_TRANSACTIONS,
@@ -51,7 +53,12 @@ async def prove(res: Resources, *, timeout_s: float | None = None) -> list[Check
     limit_s = timeout_s or res.settings.proof_timeout_s
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit_s
-    checks = await _inside(res, limit_s)
+    try:
+        checks = await _inside(res, limit_s)
+    except (TimeoutError, asyncpg.QueryCanceledError):
+        checks = [
+            Check("books_are_read_in_time", ok=False, detail=f"not within {limit_s:.0f} s. {_PATIENCE}")
+        ]
     return checks + await _outside(res, max(0.0, deadline - loop.time()))
 
 
@@ -103,7 +110,7 @@ async def _outside(res: Resources, timeout_s: float) -> list[Check]:
     except BookAway as away:
         why = str(away)
     except TimeoutError:
-        why = f"the book was not read within {timeout_s:.0f} s; python -m payments.proof takes its time"
+        why = f"the book was not read within {timeout_s:.0f} s. {_PATIENCE}"
     return [Check("bank_book_matches", ok=False, detail=why)]
 
 
@@ -112,7 +119,7 @@ async def watch_ledger(res: Resources, stop: StopSignal) -> None:
     while not await stop.sleep(res.settings.ledger_check_every_s):
         try:
             _IMBALANCE.set(await findings(res))
-        except UNAVAILABLE as error:
+        except PASSING as error:
             _log.info("ledger.unchecked", error=type(error).__name__)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from chassis.logs import get_logger
-from chassis.postgres import UNAVAILABLE
+from chassis.postgres import PASSING
 from chassis.server import StopSignal
 from chassis.telemetry import use_traceparent
 
@@ -38,7 +38,7 @@ async def _reconcile(res: Resources, handlers: Handlers, stop: StopSignal) -> No
             return
         try:
             busy = await reconcile_due(res, handlers) == res.settings.reconcile_batch_max
-        except UNAVAILABLE as error:
+        except PASSING as error:
             busy = False
             _log.info("reconcile.postponed", error=type(error).__name__)
 
@@ -72,7 +72,7 @@ async def _finish(res: Resources, permit: Permit, handler: Handler, op: Operatio
             await conclude(res, handler, op, outcome)
         except Overtaken:
             return
-        except UNAVAILABLE as error:
+        except PASSING as error:
             # The lease runs out, and the bank says the same again.
             _log.info("operation.not_settled", operation=op.id, error=type(error).__name__)
             return
@@ -85,7 +85,7 @@ async def _watch(res: Resources, stop: StopSignal) -> None:
     while not await stop.sleep(GAUGES_EVERY_S):
         try:
             await measure(res)
-        except UNAVAILABLE as error:
+        except PASSING as error:
             _log.info("reconcile.unmeasured", error=type(error).__name__)
 
 
