@@ -6,7 +6,16 @@ from typing import Final
 
 from payments.domain.card import Authentication, Card
 
-__all__ = ["CARDS", "Authentication", "Card", "by_name", "by_number", "by_payment_method", "by_token"]
+__all__ = [
+    "CARDS",
+    "Authentication",
+    "Card",
+    "by_name",
+    "by_number",
+    "by_payment_method",
+    "by_token",
+    "bypasses_pending",
+]
 
 PAYMENT_METHOD_PREFIX: Final = "pm_card_"
 TOKEN_PREFIX: Final = "tok_"  # noqa: S105 the word before a test card's name
@@ -86,6 +95,12 @@ _ACCEPTED: Final = (
     ("tw", "4000001580000008", "visa", "TW", "credit"),
     ("th_credit", "4000007640000003", "visa", "TH", "credit"),
     ("th_debit", "4000057640000008", "visa", "TH", "debit"),
+)
+
+# name, number, country: the merchant has their money at once
+_BYPASSING: Final = (
+    ("bypassPending", "4000000000000077", "US"),
+    ("bypassPendingInternational", "4000003720000278", "IE"),
 )
 
 # name without "chargeDeclined", number, bank token, the bank's decline code
@@ -178,6 +193,7 @@ def _all() -> tuple[Card, ...]:
             aliases=("chargeDeclinedFraudulent", "visa_chargeDeclinedFraudulent"),
         ),
         Card("refundFail", "4000000000005126", "bank_refund_fails", "visa"),
+        *(Card(name, number, _VISA, "visa", country) for name, number, country in _BYPASSING),
         *(
             Card(name, number, token, "visa", authentication=when)
             for name, number, token, when in _AUTHENTICATED
@@ -193,6 +209,11 @@ _BY_NAME: Final[Mapping[str, Card]] = MappingProxyType(
 )
 # Backwards, so that of two cards with one number the first is found.
 _BY_NUMBER: Final[Mapping[str, Card]] = MappingProxyType({card.number: card for card in reversed(CARDS)})
+
+
+def bypasses_pending(last4: str) -> bool:
+    """Whether what a card of these digits pays is available at once."""
+    return any(number.endswith(last4) for _, number, _ in _BYPASSING)
 
 
 def by_name(name: str) -> Card:
