@@ -160,8 +160,10 @@ async def test_the_answer_of_a_post_is_kept_expanded(served: Served, api: httpx.
         (
             "/v1/notes/{id}",
             "parent.parent.parent.parent.parent",
-            "You cannot expand more than 4 levels of a property."
-            " Property: parent.parent.parent.parent.parent",
+            (
+                "You cannot expand more than 4 levels of a property."
+                " Property: parent.parent.parent.parent.parent"
+            ),
         ),
     ],
 )

@@ -9,8 +9,10 @@ from payments.api import (
     authentications,
     balances,
     charges,
+    customers,
     events,
     payment_intents,
+    payment_methods,
     refunds,
     webhook_endpoints,
 )
@@ -19,8 +21,10 @@ from payments.dialect.routes import Route
 ROUTES: Final[tuple[Route, ...]] = (
     *balances.ROUTES,
     *charges.ROUTES,
+    *customers.ROUTES,
     *events.ROUTES,
     *payment_intents.ROUTES,
+    *payment_methods.ROUTES,
     *refunds.ROUTES,
     *webhook_endpoints.ROUTES,
 )
