@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payments.dialect import form
 from payments.dialect.calls import Account, Answer, Call, Repeatable
-from payments.dialect.envelope import API_VERSION, Head, error_of, is_ours, send_answer
+from payments.dialect.envelope import Head, error_of, is_ours, send_answer
 from payments.dialect.errors import (
     Forbidden,
     InvalidRequest,
@@ -26,6 +26,7 @@ from payments.dialect.expand import Noun, apply
 from payments.dialect.gate import Gate
 from payments.dialect.routes import Route
 from payments.dialect.table import Compiled, Table
+from payments.domain.events import API_VERSION
 from payments.resources import Resources
 
 KEY_CHARS_MAX: Final = 255

@@ -20,8 +20,8 @@ from payments.dialect.errors import (
     Unauthorized,
     UnknownRoute,
 )
+from payments.domain.events import API_VERSION
 
-API_VERSION: Final = "2026-10-28.endive"
 PREFIX: Final = "/v1/"
 
 _JSON: Final = (b"content-type", b"application/json")
