@@ -4,11 +4,16 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+from chassis import auth
+from payments.dialect.calls import Account
 from payments.usecases import reconcile
+from payments.usecases.accounts import put_accounts
 from payments.usecases.kinds import HANDLERS
 
 from tests.support.bank import ADMIN_KEY, BANK_KEY, ListeningBank
@@ -20,13 +25,32 @@ VISA = "pm_card_visa"
 
 @dataclass
 class Money:
-    """`api` is account "one" at the first app, `other` the same account at the second."""
+    """`api` and `other` are the same account, at the first app and at the second."""
 
     bank: ListeningBank
     apps: list[Served]
-    api: httpx.AsyncClient
-    other: httpx.AsyncClient
     clock: Path
+    key: str = ""
+
+    async def as_somebody_new(self) -> "Money":
+        """As an account that was opened now."""
+        account = Account(f"acct_{uuid.uuid4().hex[:16]}", "New", rate_per_s=100_000, burst=100_000)
+        key = auth.new_api_key("sk_test_")
+        await put_accounts(self.apps[0].pool, [(account, auth.hash_key(key))], datetime.now(UTC))
+        return Money(self.bank, self.apps, self.clock, key)
+
+    @cached_property
+    def api(self) -> httpx.AsyncClient:
+        return self._client(self.apps[0])
+
+    @cached_property
+    def other(self) -> httpx.AsyncClient:
+        return self._client(self.apps[1])
+
+    def _client(self, app: Served) -> httpx.AsyncClient:
+        client = app.client(None)
+        client.headers["Authorization"] = f"Bearer {self.key}"
+        return client
 
     def wait(self, seconds: float) -> None:
         """Moves the clock of both apps to that much ahead of the machine's."""
@@ -76,12 +100,11 @@ class Money:
         wrong = [check for check in (await self.proof()).values() if not check["ok"]]
         assert not wrong, wrong
 
-    async def book(self) -> list[dict[str, Any]]:
-        """The bank's, oldest first."""
+    async def booked(self, intent: dict[str, Any]) -> list[dict[str, Any]]:
+        """The intent's charges in the bank's book, oldest first."""
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as operator:
             answer = await operator.get(self.bank.url + "/admin/book", params={"limit": 1000})
-        charges: list[dict[str, Any]] = answer.json()["charges"]
-        return charges
+        return [charge for charge in answer.json()["charges"] if charge["reference"] == intent["id"]]
 
     async def events(self) -> list[str]:
         """Types, oldest first."""
@@ -106,4 +129,4 @@ async def working(dsn: str, redis_url: str, bank: ListeningBank, clock: Path) ->
     )
     async with AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(serving(settings)) for _ in range(2)]
-        yield Money(bank, apps, apps[0].client(), apps[1].client(), clock)
+        yield Money(bank, apps, clock)

@@ -1,7 +1,11 @@
 """The balance and its transactions: what a merchant sees of the ledger."""
 
+import pytest
+
 from tests.integration.payments_money.money import Money
 from tests.support.payments import error_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TWO_DAYS = 2 * 24 * 3600
 

@@ -7,6 +7,8 @@ import pytest
 from tests.integration.payments_money.money import Money
 from tests.support.payments import error_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_full_refund_gives_everything_back_and_is_told(money: Money) -> None:
     intent = await money.pay(1000)
@@ -170,7 +172,7 @@ async def test_what_a_refund_names_can_be_expanded(money: Money) -> None:
 async def test_an_account_sees_and_refunds_only_its_own(money: Money) -> None:
     intent = await money.pay(1000)
     refund = await money.refund(intent, amount=1)
-    stranger = money.apps[0].client("two")
+    stranger = (await money.as_somebody_new()).api
 
     assert (await stranger.get(f"/v1/refunds/{refund['id']}")).status_code == 404
     assert (await stranger.get("/v1/refunds")).json()["data"] == []
@@ -251,7 +253,7 @@ async def test_fifty_partial_refunds_at_two_apps_never_pass_what_was_captured(mo
     assert refunded == 990
     charge = await money.get(f"/v1/charges/{intent['latest_charge']}")
     assert (charge["amount_refunded"], charge["refunded"]) == (990, False)
-    [booked] = await money.book()
+    [booked] = await money.booked(intent)
     assert booked["refunded"] == 990
     await money.prove()
 
