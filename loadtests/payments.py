@@ -88,8 +88,8 @@ class PaymentsUser(OpenUser):
         self._get(f"/v1/payment_intents/{intent_id}?expand[]=latest_charge").expect(200)
 
     def list_intents(self) -> None:
-        page = self._get("/v1/payment_intents?limit=20").expect(200).json()
-        self._get(f"/v1/payment_intents?limit=20&starting_after={page['data'][-1]['id']}").expect(200)
+        cursor = self.random.choice(self.charges).intent_id
+        self._get(f"/v1/payment_intents?limit=20&starting_after={cursor}").expect(200)
 
     def _get(self, path: str) -> Answer:
         return self.http.send("GET", path, headers=self.authorization)

@@ -86,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _schedule(options: argparse.Namespace, scenario: type[OpenUser]) -> Schedule:
     if not 0 <= options.warmup < options.duration:
         raise ScheduleError("the warm-up must be shorter than the run")
+    if options.wrk and "redirect" not in scenario.mix:
+        raise ScheduleError("wrk cross-checks redirects, and this scenario has none")
     if not 1 <= options.workers <= WORKERS_MAX:
         raise ScheduleError(f"between 1 and {WORKERS_MAX} workers")
     return Schedule(options.rate, options.duration, scenario.mix, options.poisson, options.seed)

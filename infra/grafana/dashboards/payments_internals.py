@@ -44,10 +44,10 @@ def build() -> dashboard.Dashboard:
 def _numbers(made: dashboard.Dashboard) -> None:
     made.with_panel(
         number(
-            "Oldest unknown outcome",
+            "Oldest unknown",
             Query(or_zero(f"max(payments_unknown_outcome_oldest_age_seconds{{{BOTH}}})")),
             unit="s",
-            about="A bank that is back is asked within 30 s; above a minute pages.",
+            about="Age of the oldest call to the bank without a known outcome; above a minute pages.",
             decimals=0,
             steps=[(None, "green"), (30, "yellow"), (60, "red")],
         )

@@ -21,7 +21,7 @@ from chassis.postgres import Connection
 CLAIM_ATTEMPTS_MAX = 3
 REAP_BATCH_MAX = 5000
 
-_OUTCOMES = metrics.counter(
+OUTCOMES = metrics.counter(
     "idempotency_outcomes_total", "Claims of idempotency keys by outcome.", ("outcome",)
 )
 
@@ -129,7 +129,7 @@ async def claim(
         # The lock was freed between our snapshot and our try: a new statement sees what its holder committed.
     else:
         outcome = InFlight()
-    _OUTCOMES.labels(type(outcome).__name__.lower()).inc()
+    OUTCOMES.labels(type(outcome).__name__.lower()).inc()
     return outcome
 
 
@@ -181,10 +181,10 @@ def read_created(row: Any, fingerprint: bytes) -> Literal["created"] | Replay | 
     """
     outcome = _found(row, fingerprint)
     if row["created"]:
-        _OUTCOMES.labels("claimed").inc()
+        OUTCOMES.labels("claimed").inc()
         return "created"
     if outcome is not None:
-        _OUTCOMES.labels(type(outcome).__name__.lower()).inc()
+        OUTCOMES.labels(type(outcome).__name__.lower()).inc()
     return outcome
 
 
@@ -286,5 +286,5 @@ async def reap(conn: Connection, older_than: datetime, *, limit: int = REAP_BATC
 
 def _must_hold(row: Any, claimed: Claimed) -> None:
     if row is None:
-        _OUTCOMES.labels("fenced").inc()
+        OUTCOMES.labels("fenced").inc()
         raise Fenced(f"{claimed.scope}: claim {claimed.fencing} is no longer the current one")

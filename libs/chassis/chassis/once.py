@@ -91,7 +91,9 @@ class Once:
             return known
         running = self._running.get(name)
         if running is not None:
-            raise self._in_flight() if running == request.fingerprint else self._mismatch()
+            same = running == request.fingerprint
+            _counted("inflight" if same else "mismatch")
+            raise self._in_flight() if same else self._mismatch()
         self._running[name] = request.fingerprint
         try:
             answer = await work()
@@ -128,7 +130,9 @@ class Once:
             del self._ended[name]
             return None
         if kept != fingerprint:
+            _counted("mismatch")
             raise self._mismatch()
+        _counted("replay")
         return replace(answer, replayed=True)
 
     def _keep(self, name: _Name, fingerprint: bytes, answer: Answer) -> None:
@@ -137,6 +141,11 @@ class Once:
         self._ended[name] = (time.monotonic() + self._ttl_s, fingerprint, answer)
         while len(self._ended) > self._size_max:
             self._ended.popitem(last=False)
+
+
+def _counted(outcome: str) -> None:
+    """What memory decided counts as what the table decides, which never hears of it."""
+    idempotency.OUTCOMES.labels(outcome).inc()
 
 
 async def finish(conn: Connection, claimed: Claimed | None, answer: Answer) -> None:

@@ -106,6 +106,7 @@ def test_a_dead_server_fails_the_run_and_every_arrival_is_counted(tmp_path: Path
         ("--duration", "99999"),
         ("--warmup", "60"),
         ("--workers", "5000"),
+        ("--wrk",),
     ],
 )
 def test_an_unsafe_run_is_refused_before_anything_is_sent(tmp_path: Path, options: tuple[str, str]) -> None:
