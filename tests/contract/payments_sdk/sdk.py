@@ -14,10 +14,10 @@ class Noun:
         self._service, self._is_async = service, is_async
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._service, f"{name}_async" if self._is_async else name, None)
-        if found is None:
-            return Noun(getattr(self._service, name), is_async=self._is_async)
-        return found if self._is_async else _in_thread(found)
+        found = getattr(self._service, name)
+        if not callable(found):
+            return Noun(found, is_async=self._is_async)
+        return getattr(self._service, f"{name}_async") if self._is_async else _in_thread(found)
 
 
 def _in_thread(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,11 +28,19 @@ def _in_thread(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Sdk:
-    """A `StripeClient` as a merchant makes it: his key, our address, everything else as it comes."""
+    """A `StripeClient` as a merchant makes it: his key, our address, and the SDK's own retries.
+
+    Their number is the SDK's default, which a client that is not told takes for none.
+    """
 
     def __init__(self, url: str, api_key: str, *, is_async: bool) -> None:
         http: Any = stripe.HTTPXClient() if is_async else stripe.RequestsClient()
-        self.client = stripe.StripeClient(api_key, base_addresses={"api": url}, http_client=http)
+        self.client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": url},
+            http_client=http,
+            max_network_retries=stripe.max_network_retries,
+        )
         self.is_async = is_async
         self._http = http
 

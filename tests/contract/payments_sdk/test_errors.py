@@ -84,4 +84,6 @@ async def test_above_the_rate_is_a_rate_limit_error(
     with pytest.raises(stripe.RateLimitError) as caught:
         await sdk.customers.list()
 
-    assert (caught.value.http_status, caught.value.code) == (429, "rate_limit")
+    assert caught.value.http_status == 429
+    assert caught.value.error is not None
+    assert caught.value.error.code == "rate_limit"
