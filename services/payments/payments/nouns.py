@@ -4,7 +4,15 @@ from collections.abc import Mapping
 
 from payments.clock import Clock
 from payments.dialect.expand import Noun
-from payments.usecases import balances, charges, customers, payment_intents, payment_methods, refunds
+from payments.usecases import (
+    balances,
+    charges,
+    customers,
+    payment_intents,
+    payment_methods,
+    refunds,
+    setup_intents,
+)
 
 
 def nouns_of(clock: Clock) -> Mapping[str, Noun]:
@@ -16,5 +24,6 @@ def nouns_of(clock: Clock) -> Mapping[str, Noun]:
         payment_intents.NOUN,
         payment_methods.NOUN,
         refunds.NOUN,
+        setup_intents.NOUN,
     )
     return {noun.name: noun for noun in nouns}

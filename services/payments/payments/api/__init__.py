@@ -14,6 +14,7 @@ from payments.api import (
     payment_intents,
     payment_methods,
     refunds,
+    setup_intents,
     webhook_endpoints,
 )
 from payments.dialect.routes import Route
@@ -26,6 +27,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *payment_intents.ROUTES,
     *payment_methods.ROUTES,
     *refunds.ROUTES,
+    *setup_intents.ROUTES,
     *webhook_endpoints.ROUTES,
 )
 

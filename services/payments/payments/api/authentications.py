@@ -1,7 +1,7 @@
 """The authentication page of the test mode, where a person or a test plays the holder of the card."""
 
 import html
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qs, urlencode
 
 from chassis.problems import Overloaded
@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from payments.dialect.errors import Unavailable
-from payments.domain.money import shown
-from payments.usecases import authentications as usecases
+from payments.resources import Resources
+from payments.usecases import authentications, setup_authentications
 from payments.usecases.authentications import Asked, NothingToAuthenticate
 
 router = APIRouter(prefix="/authenticate", tags=["test mode"], default_response_class=HTMLResponse)
@@ -36,7 +36,7 @@ button {{ font: inherit; padding: .4rem 1rem; margin-right: .5rem }}</style>
 </html>
 """
 _FORM: Final = """\
-<p>This is a test payment{what}. Nobody is charged.</p>
+<p>This is a test{what}. Nobody is charged.</p>
 <form method="post">
 <button name="outcome" value="succeed">Complete authentication</button>
 <button name="outcome" value="fail">Fail authentication</button>
@@ -46,11 +46,11 @@ _FORM: Final = """\
 @router.get("/{token}", summary="What is to be authenticated")
 async def show(request: Request, token: str) -> Response:
     try:
-        asked = await usecases.find(request.app.state.resources, token)
+        asked = await _usecases(token).find(request.app.state.resources, token)
     except NothingToAuthenticate:
         return _gone()
     what = "" if asked.description is None else f": {html.escape(asked.description)}"
-    return _page(f"Authenticate {shown(asked.amount, asked.currency)}", _FORM.format(what=what))
+    return _page(asked.title, _FORM.format(what=what))
 
 
 @router.post("/{token}", summary="Complete or fail the authentication")
@@ -62,7 +62,7 @@ async def decide(
 
     The answer leads back to the intent's `return_url`, if it has one.
     """
-    resources = request.app.state.resources
+    resources, usecases = request.app.state.resources, _usecases(token)
     outcome = await _outcome(request)
     if outcome not in {_SUCCEED, _FAIL}:
         return _page("Say how it ends", "<p>`outcome` must be succeed or fail.</p>", _BAD_REQUEST)
@@ -84,6 +84,21 @@ async def decide(
     return _page("Not authenticated", "<p>The payment needs another card. You may close this page.</p>")
 
 
+class _Usecases(Protocol):
+    """What both modules offer; each raises NothingToAuthenticate."""
+
+    async def find(self, res: Resources, token: str) -> Asked: ...
+
+    async def succeed(self, res: Resources, token: str) -> bool: ...
+
+    async def fail(self, res: Resources, token: str) -> None: ...
+
+
+def _usecases(token: str) -> _Usecases:
+    """Of a payment, or of a card that is set up."""
+    return setup_authentications if token.startswith(setup_authentications.TOKEN_PREFIX) else authentications
+
+
 async def _outcome(request: Request) -> str:
     body = (await request.body()).decode("utf-8", "replace")
     try:
@@ -95,8 +110,8 @@ async def _outcome(request: Request) -> str:
 def _back(asked: Asked, *, paid: bool) -> str:
     query = urlencode(
         {
-            "payment_intent": asked.intent_id,
-            "payment_intent_client_secret": asked.client_secret,
+            asked.noun: asked.intent_id,
+            f"{asked.noun}_client_secret": asked.client_secret,
             "redirect_status": "succeeded" if paid else "failed",
         }
     )

@@ -62,8 +62,8 @@ CREATE TABLE setup_intents (
     payment_method_id    text COLLATE "C",
     usage                text NOT NULL CHECK (usage IN ('off_session', 'on_session')),
     cancellation_reason  text CHECK (cancellation_reason IN ('abandoned', 'duplicate', 'requested_by_customer')),
-    return_url           text,
     last_setup_error     json,
+    next_action          json,
     -- The secret in the address of the authentication page, while there is something to authenticate.
     authentication_token text COLLATE "C" UNIQUE,
     -- What is only shown: description, payment method types and options.
@@ -72,7 +72,8 @@ CREATE TABLE setup_intents (
     created_at           timestamptz NOT NULL,
     PRIMARY KEY (account_id, id),
     CHECK (status IN ('requires_payment_method', 'canceled') OR payment_method_id IS NOT NULL),
-    CHECK ((status = 'requires_action') = (authentication_token IS NOT NULL))
+    CHECK ((status = 'requires_action') = (authentication_token IS NOT NULL)),
+    CHECK ((authentication_token IS NULL) = (next_action IS NULL))
 );
 
 CREATE INDEX setup_intents_customer_page ON setup_intents (account_id, customer_id, id)

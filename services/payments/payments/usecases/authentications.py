@@ -9,6 +9,7 @@ from chassis.postgres import Connection
 from payments.dialect.calls import Account, Call
 from payments.dialect.errors import StripeError
 from payments.domain import payment_intents as domain
+from payments.domain.money import shown
 from payments.domain.operations import Operation
 from payments.domain.payment_intents import PaymentIntent, Status
 from payments.domain.payment_methods import render as render_method
@@ -37,10 +38,10 @@ class NothingToAuthenticate(Exception):  # noqa: N818 the page's own word
 class Asked:
     """What the page shows, and where the holder goes from there."""
 
-    amount: int
-    currency: str
+    title: str
     description: str | None
     return_url: str | None
+    noun: str
     intent_id: str
     client_secret: str
 
@@ -52,10 +53,10 @@ async def find(res: Resources, token: str) -> Asked:
     if intent is None:
         raise NothingToAuthenticate
     return Asked(
-        amount=intent.amount,
-        currency=intent.currency,
+        title=f"Authenticate {shown(intent.amount, intent.currency)}",
         description=intent.details.get("description"),
         return_url=(intent.next_action or {}).get("redirect_to_url", {}).get("return_url"),
+        noun="payment_intent",
         intent_id=intent.id,
         client_secret=intent.client_secret,
     )
