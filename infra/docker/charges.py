@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -11,9 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_S = 35.0  # a confirm answers within 30 s, whatever the bank does
-TRIES_MAX = 6
 RETRY_PAUSE_S = 1.0
-AGAIN = frozenset({409, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,14 @@ class Merchant:
 
 
 class Till:
-    """Charges from `tellers` threads between `with` and its end; a charge keeps its key."""
+    """Charges from `tellers` threads between `with` and its end.
 
-    def __init__(self, merchant: Merchant, *, tellers: int = 3, patient: bool = False) -> None:
+    With patience it sends a key again while it is told to or hears nothing, as every SDK does.
+    """
+
+    def __init__(self, merchant: Merchant, *, tellers: int = 3, patience_s: float = 0.0) -> None:
         self._merchant = merchant
-        # A patient one sends the same key again when it is told to, or hears nothing: as every SDK does.
-        self._tries_max = TRIES_MAX if patient else 1
+        self._patience_s = patience_s
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._sell, daemon=True) for _ in range(tellers)]
@@ -81,28 +82,31 @@ class Till:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         for thread in self._threads:
-            thread.join(TIMEOUT_S * TRIES_MAX)
+            thread.join(self._patience_s + TIMEOUT_S)
 
     def _sell(self) -> None:
         while not self._done.is_set():
-            outcome, intent = self._one(str(uuid.uuid4()))
+            outcome, intent_id = self._one(str(uuid.uuid4()))
             with self._lock:
                 self.outcomes[outcome] += 1
-                if intent:
-                    self.intents.append(intent)
+                if intent_id:
+                    self.intents.append(intent_id)
             # A brisk pace, not a load test: the machine has other work.
             self._done.wait(0.02)
 
     def _one(self, key: str) -> tuple[str, str]:
-        outcome = ""
-        for _ in range(self._tries_max):
-            try:
-                answer = self._merchant.charge(key=key)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                outcome = type(error).__name__
-            else:
-                if answer.status not in AGAIN:
-                    return str(answer.document.get("status", answer.status)), answer.document.get("id", "")
-                outcome = str(answer.status)
-            threading.Event().wait(RETRY_PAUSE_S if self._tries_max > 1 else 0)
-        return outcome, ""
+        until = time.monotonic() + self._patience_s
+        while True:
+            outcome, intent_id = self._try(key)
+            if intent_id or time.monotonic() >= until:
+                return outcome, intent_id
+            time.sleep(RETRY_PAUSE_S)
+
+    def _try(self, key: str) -> tuple[str, str]:
+        """What became of it, and the intent; without one nobody has decided yet."""
+        try:
+            answer = self._merchant.charge(key=key)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return type(error).__name__, ""
+        intent_id = str(answer.document.get("id", ""))
+        return str(answer.document["status"] if intent_id else answer.status), intent_id

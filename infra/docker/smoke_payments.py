@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
 from infra.docker.charges import Merchant, Till
-from infra.docker.smoke_tools import HTTP_TIMEOUT_S, eventually, expect, runtime
+from infra.docker.smoke_tools import HTTP_TIMEOUT_S, PATIENCE_S, eventually, expect, runtime
 from infra.local.demo.receiver import Delivery, Receiver, receiving
 
 CHARGES = 10
@@ -51,7 +51,7 @@ class Money:
     def bank_restart(self) -> str:
         """Clients send a key again while they are told to; what is unknown is settled afterwards."""
         merchant = self._merchant()
-        with Till(merchant, patient=True) as till:
+        with Till(merchant, patience_s=PATIENCE_S) as till:
             runtime("restart", "SERVICE=bank")
         answered = set(till.outcomes)
         expect(answered <= {"succeeded", "processing"}, f"charges failed: {dict(till.outcomes)}")
