@@ -39,6 +39,7 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     most_at_once: int = 0
     _open: int = 0
+    _released: bool = False
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +69,8 @@ class Receiver:
         self.got.append(got)
         if self.hang:
             await self._closed.wait()
-            return
+            if not self._released:
+                return
         status = self.status if isinstance(self.status, int) else self.status(got)
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         answer = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(self.body)}\r\n{more}\r\n"
@@ -76,6 +78,12 @@ class Receiver:
         await writer.drain()
 
     def close(self) -> None:
+        """What hangs is cut off."""
+        self._closed.set()
+
+    def release(self) -> None:
+        """What hangs is answered."""
+        self.hang, self._released = False, True
         self._closed.set()
 
     @property
