@@ -82,12 +82,18 @@ class _Connection(_PlainConnection):
 class _Acquire(_AcquireContext):
     """`pool.acquire()` that tells an absent server from a failing statement."""
 
-    __slots__ = ("_traced",)
+    __slots__ = ("_traced", "_within_s")
+
+    def __init__(self, pool: _Pool, within_s: float) -> None:
+        # asyncpg's own timeout would make a task of every acquire.
+        super().__init__(pool, None)
+        self._within_s = within_s
 
     async def __aenter__(self) -> Any:
         started = time.perf_counter()
         try:
-            connection = await super().__aenter__()
+            async with asyncio.timeout(self._within_s):
+                connection = await super().__aenter__()
         except _ACQUIRE_FAILURES as error:
             raise DatabaseUnavailable(str(error) or type(error).__name__) from error
         finally:
@@ -100,14 +106,16 @@ class _Acquire(_AcquireContext):
     async def __aexit__(self, *exc: object) -> None:
         error = exc[1]
         connection = self.connection
-        lost = connection is not None and is_lost(connection)
-        if self._traced and not lost and connection is not None:
+        assert connection is not None  # noqa: S101 it was entered
+        lost = is_lost(connection)
+        if self._traced and not lost:
             connection.remove_query_logger(_record_span)
-        if isinstance(error, asyncpg.InternalClientError) and connection is not None and not lost:
+        if isinstance(error, asyncpg.InternalClientError) and not lost:
             # The client met the end of the stream within a message: of no more use.
             connection.terminate()
+        self.done, self.connection = True, None
         try:
-            await super().__aexit__(*exc)
+            await self.pool.release(connection, timeout=self._within_s)
         except _ACQUIRE_FAILURES as failure:
             # The work was done before the release: only the connection is gone, and the pool replaces it.
             log.warning("postgres.release_failed", error=type(failure).__name__)
