@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-import httpx
 import msgspec
 from chassis import metrics
+from chassis.peer import Peer, peer_of
 from chassis.problems import DeadlineExceeded
 from chassis.resilience import Breaker, BreakerState, Bulkhead, BulkheadFullError, RetryBudget, deadline
 from chassis.telemetry import current_traceparent
@@ -40,7 +40,7 @@ GENERIC_DECLINE: Final = "generic_decline"
 class Bank:
     """One a process; `permit` before anything is begun, the call with it."""
 
-    def __init__(self, settings: PaymentsSettings, client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: PaymentsSettings, client: Peer) -> None:
         self._settings = settings
         self._client = client
         self._breaker = Breaker(
@@ -102,7 +102,7 @@ class Bank:
         try:
             outcome = await self._send(op)
             answered = not isinstance(outcome, Unknown)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError) as error:
             outcome = Unknown(type(error).__name__)
         except DeadlineExceeded:
             outcome = Unknown("deadline")
@@ -121,9 +121,9 @@ class Bank:
             with deadline.Deadline.after(timeout_s).use():
                 headers = {"Idempotency-Key": op.bank_key, **deadline.headers(), **_trace_headers()}
             async with asyncio.timeout(timeout_s):
-                answer = await self._client.post(path, content=msgspec.json.encode(body), headers=headers)
-            span.set_attribute("http.response.status_code", answer.status_code)
-        return outcome_of(op.kind, answer.status_code, answer.content)
+                answer = await self._client.post(path, msgspec.json.encode(body), headers)
+            span.set_attribute("http.response.status_code", answer.status)
+        return outcome_of(op.kind, answer.status, answer.body)
 
 
 class Permit:
@@ -148,20 +148,12 @@ class Permit:
 async def bank_of(settings: PaymentsSettings) -> AsyncIterator[Bank]:
     """The client for the life of a process."""
     key = settings.bank_api_key
-    async with httpx.AsyncClient(
-        base_url=settings.bank_url,
-        headers={
-            "Authorization": "Bearer " + (key.get_secret_value() if key is not None else ""),
-            "Content-Type": "application/json",
-            "User-Agent": f"{settings.service_name}/{settings.service_version}",
-        },
-        timeout=settings.bank_timeout_s,
-        limits=httpx.Limits(
-            max_connections=settings.bank_calls_max, max_keepalive_connections=settings.bank_calls_max
-        ),
-        follow_redirects=False,
-        trust_env=False,
-    ) as client:
+    headers = {
+        "Authorization": "Bearer " + (key.get_secret_value() if key is not None else ""),
+        "Content-Type": "application/json",
+        "User-Agent": f"{settings.service_name}/{settings.service_version}",
+    }
+    async with peer_of(settings.bank_url, headers=headers, idle_max=settings.bank_calls_max) as client:
         yield Bank(settings, client)
 
 
