@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.integration.payments_money.money import Money
+from tests.support.eventually import eventually
 from tests.support.payments import error_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -230,6 +231,62 @@ async def test_a_refund_whose_outcome_nobody_knows_is_pending_until_it_is_settle
         "charge.refunded",
     ]
     await money.prove()
+
+
+async def test_a_pending_refund_may_fail_in_the_end(money: Money) -> None:
+    intent = await money.pay(1000, payment_method="pm_card_refundFail")
+    with money.bank.failing("reply_lost"):
+        pending = await money.refund(intent)
+    assert pending["status"] == "pending"
+    await money.settle()
+
+    failed = await money.get(f"/v1/refunds/{pending['id']}")
+    assert (failed["status"], failed["failure_reason"]) == ("failed", "expired_or_canceled_card")
+    charge = await money.get(f"/v1/charges/{intent['latest_charge']}")
+    assert (charge["amount_refunded"], charge["refunded"]) == (0, False)
+    assert (await money.events())[-4:] == [
+        "refund.created",
+        "refund.updated",
+        "charge.refund.updated",
+        "refund.failed",
+    ]
+    await money.prove()
+
+
+async def test_a_refund_whose_process_died_is_finished_and_told_once(money: Money) -> None:
+    intent = await money.pay(1000)
+    params = {"payment_intent": intent["id"], "amount": 400, "key": "of-the-dead"}
+    with money.bank.failing("hang", delay_ms=60_000):
+        dying = asyncio.create_task(money.post("/v1/refunds", **params))
+        called = "SELECT count(*) FROM bank_operations WHERE kind = 'refund' AND state = 'calling'"
+        await eventually(lambda: money.apps[0].value(called))
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+        in_flight = await money.post("/v1/refunds", **params)
+        assert error_of(in_flight)["code"] == "idempotency_key_in_use"
+    # Its lease runs out.
+    await money.apps[0].pool.execute("UPDATE bank_operations SET due_at = created_at WHERE state <> 'done'")
+    await money.settle()
+
+    replay = await money.post("/v1/refunds", **params)
+    assert (replay.status_code, replay.json()["status"]) == (200, "succeeded")
+    assert replay.headers["Idempotent-Replayed"] == "true"
+    assert (await money.events())[-2:] == ["refund.created", "charge.refunded"]
+    [booked] = await money.booked(intent)
+    assert booked["refunded"] == 400
+    await money.prove()
+
+
+async def test_the_event_of_a_refund_tells_what_the_charge_was_before(money: Money) -> None:
+    intent = await money.pay(1000)
+    await money.refund(intent, amount=400)
+    await money.refund(intent)
+    page = await money.get("/v1/events", type="charge.refunded")
+
+    last, first = (event["data"] for event in page["data"])
+    assert first["previous_attributes"] == {"amount_refunded": 0}
+    assert last["previous_attributes"] == {"amount_refunded": 400, "refunded": False}
+    assert (last["object"]["object"], last["object"]["amount_refunded"]) == ("charge", 1000)
 
 
 async def test_fifty_partial_refunds_at_two_apps_never_pass_what_was_captured(money: Money) -> None:

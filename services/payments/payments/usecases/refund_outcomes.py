@@ -8,6 +8,7 @@ from chassis.postgres import Connection
 
 from payments.domain import charges as charge_domain
 from payments.domain import refunds as domain
+from payments.domain.differences import previous_attributes
 from payments.domain.operations import Declined, Done, Known, Operation
 from payments.domain.refunds import Refund
 from payments.store import charges as charge_store
@@ -66,7 +67,8 @@ class RefundHandler:
         if after.status == domain.FAILED:
             drafts.append(told.draft("refund.failed", document, at))
         else:
-            drafts.append(told.draft("charge.refunded", await _charge(conn, after), at))
+            charge, previous = await _charge(conn, after)
+            drafts.append(told.draft("charge.refunded", charge, at, previous))
         await events.record_all(conn, drafts)
         return document
 
@@ -110,7 +112,9 @@ async def _fail(conn: Connection, refund: Refund, outcome: Known, at: datetime) 
     )
 
 
-async def _charge(conn: Connection, refund: Refund) -> Document:
-    """The charge as it is after the refund."""
-    [charge] = await charge_store.fetch_many(conn, refund.account_id, [refund.charge])
-    return charge_domain.render(charge)
+async def _charge(conn: Connection, refund: Refund) -> tuple[Document, Document]:
+    """The charge as it is after the refund, and what of it was different before."""
+    [row] = await charge_store.fetch_many(conn, refund.account_id, [refund.charge])
+    charge = charge_domain.render(row)
+    before = charge | {"amount_refunded": row.amount_refunded - refund.amount, "refunded": False}
+    return charge, previous_attributes(before, charge)
