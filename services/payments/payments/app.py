@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from payments import api
 from payments.bank import Bank, bank_of
 from payments.clock import clock_of
+from payments.dialect import openapi
 from payments.dialect.dispatch import Dispatcher
 from payments.dialect.envelope import refuse
 from payments.dialect.errors import IdempotencyMismatch, KeyInUse
@@ -47,8 +48,8 @@ def create(
     Without it every replica would leave at once, and a client get the balancer's error page in place of a 503
     that its SDK retries.
     """
-    nouns = nouns_of(clock_of(settings)) if nouns is None else nouns
-    dispatcher = Dispatcher(routes, nouns)
+    known = nouns_of(clock_of(settings)) if nouns is None else nouns
+    dispatcher = Dispatcher(routes, known)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +59,7 @@ def create(
             gate_of(settings, pool) as gate,
         ):
             health.add("postgres", lambda: postgres.ping(pool), critical=False)
-            app.state.resources = resources_of(settings, pool, bank, nouns)
+            app.state.resources = resources_of(settings, pool, bank, known)
             dispatcher.open(app.state.resources, gate)
             yield
 
@@ -71,6 +72,7 @@ def create(
         health=health,
         inner=dispatcher.before,
         refuse=refuse,
+        describe=lambda document: openapi.describe(document, routes, known),
     )
     app.state.admin_guard = auth.admin_guard(settings)
     api.include(app)
