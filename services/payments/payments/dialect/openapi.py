@@ -95,10 +95,10 @@ def _operation(route: Route, nouns: Mapping[str, Noun]) -> dict[str, Any]:
         operation["description"] = "May be expanded: " + ", ".join(
             f"`{prefix}{path}`" for path in noun.fields
         )
-    refusals = _REFUSALS | _OF_POSTS if route.method == "POST" else _REFUSALS
-    operation["responses"] = {
-        "200": _answer(route),
-        **{key: _refusal(text) for key, text in refusals.items()},
+    operation["responses"] = {"200": _answer(route)} | {
+        status: {"$ref": f"#/components/responses/{name}"}
+        for status, (name, _) in _REFUSALS.items()
+        if route.method == "POST" or status not in _OF_POSTS
     }
     operation["security"] = _SECURITY
     return operation
