@@ -31,7 +31,11 @@ async def resend(
 
 
 async def pending(conn: Connection, account_id: str, event_ids: Sequence[str]) -> dict[str, int]:
-    """How many webhooks of each event are to be delivered yet, also of one not fanned out so far."""
+    """How many webhooks of each event are to be delivered yet, also of one not fanned out so far.
+
+    The state is a FILTER and no condition: that would invite the index of what is due, which costs hundreds
+    of times as much.
+    """
     rows = await conn.fetch(
         """
         SELECT e.id, CASE WHEN e.fanned_out_at IS NULL THEN (
@@ -41,10 +45,10 @@ async def pending(conn: Connection, account_id: str, event_ids: Sequence[str]) -
               AND w.created_at < e.created_at + interval '1 second'
               AND (e.type = ANY (w.enabled_events) OR '*' = ANY (w.enabled_events))
         ) ELSE (
-            SELECT count(*)
+            SELECT count(*) FILTER (WHERE d.state = 'pending' AND w.deleted_at IS NULL)
             FROM webhook_deliveries AS d
-            JOIN webhook_endpoints AS w ON w.id = d.endpoint_id AND w.deleted_at IS NULL
-            WHERE d.account_id = $1 AND d.event_id = e.id AND d.state = 'pending'
+            JOIN webhook_endpoints AS w ON w.id = d.endpoint_id
+            WHERE d.account_id = $1 AND d.event_id = e.id
         ) END AS pending
         FROM events AS e
         WHERE e.account_id = $1 AND e.id = ANY ($2::text[])
