@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Self
 
 from chassis.settings import ChassisSettings
+from chassis.weburls import Allowed
 from pydantic import Field, SecretStr, model_validator
 
 
@@ -96,6 +97,11 @@ class PaymentsSettings(ChassisSettings):
     def _only_tests_move_the_clock(self) -> Self:
         if self.clock_file is not None and self.environment != "test":
             raise ValueError("clock_file is for ENVIRONMENT=test only")
+        return self
+
+    @model_validator(mode="after")
+    def _the_allow_list_makes_sense(self) -> Self:
+        Allowed.of(self.webhook_allowed_hosts.split(","))
         return self
 
     @model_validator(mode="after")
