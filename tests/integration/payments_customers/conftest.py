@@ -1,13 +1,14 @@
 """The payments API in this process, on a real Postgres and a real Redis; its bank is not called here."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from payments.settings import PaymentsSettings
 
 from tests.support.databases import Databases
-from tests.support.payments import Served, serving, settings_of
+from tests.support.payments import Served, moved_clock, serving, settings_of
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,14 @@ def dsn(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(dsn: str, redis_url: str) -> PaymentsSettings:
-    return settings_of(dsn, redis_url, database_pool_max=16)
+def clock(tmp_path: Path) -> Path:
+    """The file that moves the API's clock."""
+    return moved_clock(tmp_path / "clock", 0.0)
+
+
+@pytest.fixture
+def settings(dsn: str, redis_url: str, clock: Path) -> PaymentsSettings:
+    return settings_of(dsn, redis_url, database_pool_max=16, clock_file=clock)
 
 
 @pytest.fixture

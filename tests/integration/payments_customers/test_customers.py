@@ -1,13 +1,14 @@
 """Customers: what is kept of them, how they change and end, and how they are listed."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.integration.payments_customers.wire import attached, customer, listed, made, post, told
-from tests.support.payments import Served, error_of
+from tests.support.payments import Served, error_of, moved_clock
 
 FULL = {
     "email": "jenny@example.com",
@@ -185,12 +186,10 @@ async def test_lists_are_newest_first_and_page_both_ways(api: httpx.AsyncClient)
     assert (last["url"], last["has_more"]) == ("/v1/customers", False)
 
 
-async def test_lists_are_narrowed_by_time(api: httpx.AsyncClient, served: Served) -> None:
-    old, new = await customer(api), await customer(api)
-    async with served.pool.acquire() as conn:
-        await conn.execute(
-            "UPDATE customers SET created_at = created_at - interval '1 hour' WHERE id = $1", old
-        )
+async def test_lists_are_narrowed_by_time(api: httpx.AsyncClient, clock: Path) -> None:
+    old = await customer(api)
+    moved_clock(clock, 3600.0)
+    new = await customer(api)
     at = (await api.get(f"/v1/customers/{old}")).json()["created"]
 
     assert await listed(api, "/v1/customers", **{"created[gt]": at}) == [new]

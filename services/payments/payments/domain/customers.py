@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from payments.domain.addresses import address
 
+PREFIX: Final = "cus"
 INVOICE_PREFIX_DIGITS: Final = 8
 _INVOICE_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 

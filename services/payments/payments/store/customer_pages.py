@@ -1,9 +1,13 @@
-"""Pages of customers: each statement walks one index from where the page begins, and sorts nothing."""
+"""Pages of customers: each statement walks one index from where the page begins, and sorts nothing.
+
+An id tells when its customer was made, so that bounds of time are bounds of the walk too.
+"""
 
 from chassis.postgres import Connection
 
 from payments.dialect.lists import Page
-from payments.domain.customers import Customer
+from payments.domain.customers import PREFIX, Customer
+from payments.domain.ids import first_id
 
 
 async def newest(conn: Connection, account_id: str, page: Page) -> list[Customer]:
@@ -12,14 +16,14 @@ async def newest(conn: Connection, account_id: str, page: Page) -> list[Customer
         """
         SELECT id, account_id, email, default_payment_method, profile, metadata, created_at
         FROM customers
-        WHERE account_id = $1 AND id < $2 AND created_at >= $3 AND created_at < $4
+        WHERE account_id = $1 AND id < $2 AND id >= $3 AND id < $4
         ORDER BY id DESC
         LIMIT $5
         """,
         account_id,
         page.below,
-        page.since,
-        page.until,
+        first_id(PREFIX, page.since),
+        first_id(PREFIX, page.until),
         page.fetch,
     )
     return [Customer(*row) for row in rows]
@@ -31,14 +35,14 @@ async def oldest(conn: Connection, account_id: str, page: Page) -> list[Customer
         """
         SELECT id, account_id, email, default_payment_method, profile, metadata, created_at
         FROM customers
-        WHERE account_id = $1 AND id > $2 AND created_at >= $3 AND created_at < $4
+        WHERE account_id = $1 AND id > $2 AND id >= $3 AND id < $4
         ORDER BY id
         LIMIT $5
         """,
         account_id,
         page.above,
-        page.since,
-        page.until,
+        first_id(PREFIX, page.since),
+        first_id(PREFIX, page.until),
         page.fetch,
     )
     return [Customer(*row) for row in rows]
@@ -50,15 +54,15 @@ async def newest_of_email(conn: Connection, account_id: str, email: str, page: P
         """
         SELECT id, account_id, email, default_payment_method, profile, metadata, created_at
         FROM customers
-        WHERE account_id = $1 AND email = $2 AND id < $3 AND created_at >= $4 AND created_at < $5
+        WHERE account_id = $1 AND email = $2 AND id < $3 AND id >= $4 AND id < $5
         ORDER BY id DESC
         LIMIT $6
         """,
         account_id,
         email,
         page.below,
-        page.since,
-        page.until,
+        first_id(PREFIX, page.since),
+        first_id(PREFIX, page.until),
         page.fetch,
     )
     return [Customer(*row) for row in rows]
@@ -70,15 +74,15 @@ async def oldest_of_email(conn: Connection, account_id: str, email: str, page: P
         """
         SELECT id, account_id, email, default_payment_method, profile, metadata, created_at
         FROM customers
-        WHERE account_id = $1 AND email = $2 AND id > $3 AND created_at >= $4 AND created_at < $5
+        WHERE account_id = $1 AND email = $2 AND id > $3 AND id >= $4 AND id < $5
         ORDER BY id
         LIMIT $6
         """,
         account_id,
         email,
         page.above,
-        page.since,
-        page.until,
+        first_id(PREFIX, page.since),
+        first_id(PREFIX, page.until),
         page.fetch,
     )
     return [Customer(*row) for row in rows]

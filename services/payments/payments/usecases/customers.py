@@ -12,7 +12,7 @@ from payments.dialect.calls import Answer, Call
 from payments.dialect.errors import InvalidRequest, ResourceMissing
 from payments.dialect.expand import Noun
 from payments.dialect.params import merged_metadata
-from payments.domain.customers import Customer, profile_of, render, render_deleted
+from payments.domain.customers import PREFIX, Customer, profile_of, render, render_deleted
 from payments.domain.ids import new_id
 from payments.domain.payment_methods import PaymentMethod
 from payments.resources import Resources
@@ -34,7 +34,7 @@ async def create(res: Resources, call: Call) -> Answer:
     """
     change = Change.of(call, res.clock.now())
     row = Customer(
-        id=new_id("cus"),
+        id=new_id(PREFIX, change.at),
         account_id=call.account.id,
         email=call.params.get("email"),
         default_payment_method=None,
@@ -198,7 +198,7 @@ async def load(conn: Connection, account_id: str, ids: Sequence[str]) -> dict[st
 
 NOUN = Noun(
     "customer",
-    "cus",
+    PREFIX,
     load,
     {"invoice_settings.default_payment_method": "payment_method", "default_source": "payment_method"},
 )
