@@ -104,23 +104,22 @@ def test_a_stopped_process_stays_stopped_until_it_is_asked_up(copy: Copy) -> Non
     assert copy.status()["redis"]["state"] == "running"
 
 
-@pytest.mark.parametrize("service", ["shortener", "payments"])
-def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy, service: str) -> None:
-    copy.make("scale", f"SERVICE={service}", "N=3")
+def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy) -> None:
+    copy.make("scale", "SERVICE=shortener", "N=3")
     rows = copy.status()
-    names = {service, f"{service}-2", f"{service}-3"}
-    assert names <= rows.keys()
-    for name in names:
+    assert {"shortener", "shortener-2", "shortener-3"} <= rows.keys()
+    for name in ("shortener", "shortener-2", "shortener-3"):
         assert _answers(f"http://127.0.0.1:{rows[name]['port']}/readyz")
-    copy.make("scale", f"SERVICE={service}", "N=1")
-    assert f"{service}-2" not in copy.status()
-    assert _answers(f"{copy.env()[f'{service.upper()}_URL']}/readyz")
+    copy.make("scale", "SERVICE=shortener", "N=1")
+    assert "shortener-2" not in copy.status()
+    assert _answers(f"{copy.env()['SHORTENER_URL']}/readyz")
 
 
-def test_a_worker_can_be_doubled(copy: Copy) -> None:
+def test_a_worker_has_no_address_to_share_and_is_scaled_alike(copy: Copy) -> None:
     copy.make("scale", "SERVICE=payments-worker", "N=2")
     assert _answers(f"http://127.0.0.1:{copy.status()['payments-worker-2']['port']}/readyz")
     copy.make("scale", "SERVICE=payments-worker", "N=1")
+    assert "payments-worker-2" not in copy.status()
 
 
 @pytest.mark.parametrize("service", ["shortener", "payments"])

@@ -63,11 +63,11 @@ def test_an_alert_goes_where_its_severity_says(severity: str, receiver: str) -> 
     assert out.splitlines()[-1] == receiver or receiver in out.splitlines()
 
 
-def alert(name: str, **labels: str) -> dict[str, dict[str, str]]:
-    return {"labels": {"alertname": name, **labels}}
+def alert(alertname: str, **labels: str) -> dict[str, dict[str, str]]:
+    return {"labels": {"alertname": alertname, **labels}}
 
 
-def test_an_absent_service_silences_what_follows_from_it(tmp_path: Path) -> None:
+def test_what_follows_from_another_alert_is_silenced(tmp_path: Path) -> None:
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program is None:
         pytest.skip("Alertmanager is not installed")
@@ -88,12 +88,14 @@ def test_an_absent_service_silences_what_follows_from_it(tmp_path: Path) -> None
                 alert("TargetDown", severity="ticket", job="shortener", instance="shortener-2"),
                 alert("TargetDown", severity="ticket", job="shortener-worker", instance="shortener-worker"),
                 alert("SloBurnsFast", severity="page", service="shortener", slo="redirect-availability"),
-                alert("SloBurnsFast", severity="page", service="payments", slo="charge-availability"),
+                alert("SloBurnsFast", severity="page", service="payments", slo="payments-availability"),
+                alert("BankBreakerOpen", severity="page", job="payments", name="bank", service="payments"),
+                alert("BreakerOpen", severity="ticket", job="payments", name="bank"),
             ]
             client.post(
                 "/alerts", content=json.dumps(told), headers={"content-type": "application/json"}
             ).raise_for_status()
-            loud = eventually_sync(lambda: _loud(client), timeout_s=20, accept=lambda found: len(found) == 3)
+            loud = eventually_sync(lambda: _loud(client), timeout_s=20, accept=lambda found: len(found) == 4)
     finally:
         process.terminate()
         process.wait(20)
@@ -102,6 +104,7 @@ def test_an_absent_service_silences_what_follows_from_it(tmp_path: Path) -> None
         ("ServiceAbsent", "shortener"),
         ("TargetDown", "shortener-worker"),
         ("SloBurnsFast", "payments"),
+        ("BankBreakerOpen", "payments"),
     }
 
 
