@@ -18,8 +18,8 @@ def new_id(prefix: str, at: datetime | None = None) -> str:
     """`new_id("cus")`: the prefix, `_` and 22 base62 digits of a UUID version 7 (RFC 9562).
 
     The digits are in ASCII order, so ids sort by time in a column that is COLLATE "C"; the 12 bits beside the
-    millisecond are its fraction, so they also do within one. `at` is when the object was made, where pages that
-    are bounded by time are to find it by its id.
+    millisecond are its fraction, so they also do within one. `at` is when the object was made: its id
+    then bounds pages in time.
     """
     ns = time.time_ns() if at is None else (at - _EPOCH) // _MICROSECOND * 1_000
     ms, rest = divmod(ns, 1_000_000)
