@@ -25,7 +25,8 @@ _INT64_MAX: Final = 2**63 - 1
 _TIME_MAX: Final = int(END.timestamp()) - 1
 _SECOND: Final = timedelta(seconds=1)
 _SHOWN_CHARS: Final = 60
-_BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
+# Python's spelling too: the official SDK sends it for what stands in an array.
+_BOOLEANS: Final = {"true": True, "false": False, "True": True, "False": False, "1": True, "0": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
