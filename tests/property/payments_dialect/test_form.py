@@ -16,13 +16,14 @@ NAME = st.text(
     st.characters(exclude_characters="\x00[]", exclude_categories=["Cs"]), min_size=1, max_size=8
 ).filter(lambda name: not name.isdigit())
 VALUES = st.recursive(
-    TEXT | st.integers() | st.booleans(),
+    TEXT | st.integers(),
     lambda inner: (
         st.lists(inner, min_size=1, max_size=3) | st.dictionaries(NAME, inner, min_size=1, max_size=3)
     ),
     max_leaves=12,
 )
-PARAMS = st.dictionaries(NAME, VALUES, max_size=5)
+# The SDK spells a boolean in an array as Python does: those are left out.
+PARAMS = st.dictionaries(NAME, VALUES | st.booleans(), max_size=5)
 
 
 def parse(text: bytes) -> dict[str, form.Raw]:
@@ -40,10 +41,7 @@ def as_text(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: as_text(item) for key, item in value.items()}
     if isinstance(value, list):
-        # The SDK spells a boolean in an array as Python does.
-        return {
-            str(n): str(item) if isinstance(item, bool) else as_text(item) for n, item in enumerate(value)
-        }
+        return {str(index): as_text(item) for index, item in enumerate(value)}
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
