@@ -23,6 +23,7 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
+PREFIX: Final = "seti"
 OPEN: Final = (Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.REQUIRES_ACTION)
 # What is set up, and for whom; it may change as long as nothing was.
 TERMS: Final = frozenset(

@@ -1,9 +1,13 @@
-"""Pages of setup intents: of the account, of a customer, of a payment method."""
+"""Pages of setup intents: of the account, of a customer, of a payment method.
+
+An id tells when its intent was made, so that bounds of time are bounds of the walk too.
+"""
 
 from chassis.postgres import Connection
 
 from payments.dialect.lists import Page
-from payments.domain.setup_intents import SetupIntent
+from payments.domain.ids import first_id
+from payments.domain.setup_intents import PREFIX, SetupIntent
 from payments.store.setup_intents import row_of
 
 
@@ -16,14 +20,14 @@ async def page(conn: Connection, account_id: str, page: Page) -> list[SetupInten
                    cancellation_reason, last_setup_error, next_action, authentication_token, details,
                    metadata, created_at
             FROM setup_intents
-            WHERE account_id = $1 AND id > $2 AND created_at >= $3 AND created_at < $4
+            WHERE account_id = $1 AND id > $2 AND id >= $3 AND id < $4
             ORDER BY id
             LIMIT $5
             """,
             account_id,
             page.above,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
         )
     else:
@@ -33,14 +37,14 @@ async def page(conn: Connection, account_id: str, page: Page) -> list[SetupInten
                    cancellation_reason, last_setup_error, next_action, authentication_token, details,
                    metadata, created_at
             FROM setup_intents
-            WHERE account_id = $1 AND id < $2 AND created_at >= $3 AND created_at < $4
+            WHERE account_id = $1 AND id < $2 AND id >= $3 AND id < $4
             ORDER BY id DESC
             LIMIT $5
             """,
             account_id,
             page.below,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
         )
     return [row_of(row) for row in rows]
@@ -57,15 +61,15 @@ async def page_of_customer(
                    cancellation_reason, last_setup_error, next_action, authentication_token, details,
                    metadata, created_at
             FROM setup_intents
-            WHERE account_id = $1 AND customer_id = $2 AND id > $3 AND created_at >= $4 AND created_at < $5
+            WHERE account_id = $1 AND customer_id = $2 AND id > $3 AND id >= $4 AND id < $5
             ORDER BY id
             LIMIT $6
             """,
             account_id,
             customer_id,
             page.above,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
         )
     else:
@@ -75,15 +79,15 @@ async def page_of_customer(
                    cancellation_reason, last_setup_error, next_action, authentication_token, details,
                    metadata, created_at
             FROM setup_intents
-            WHERE account_id = $1 AND customer_id = $2 AND id < $3 AND created_at >= $4 AND created_at < $5
+            WHERE account_id = $1 AND customer_id = $2 AND id < $3 AND id >= $4 AND id < $5
             ORDER BY id DESC
             LIMIT $6
             """,
             account_id,
             customer_id,
             page.below,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
         )
     return [row_of(row) for row in rows]
@@ -101,15 +105,15 @@ async def page_of_payment_method(
                    metadata, created_at
             FROM setup_intents
             WHERE account_id = $1 AND payment_method_id = $2 AND id > $3
-              AND created_at >= $4 AND created_at < $5 AND ($7::text IS NULL OR customer_id = $7)
+              AND id >= $4 AND id < $5 AND ($7::text IS NULL OR customer_id = $7)
             ORDER BY id
             LIMIT $6
             """,
             account_id,
             payment_method_id,
             page.above,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
             customer_id,
         )
@@ -121,15 +125,15 @@ async def page_of_payment_method(
                    metadata, created_at
             FROM setup_intents
             WHERE account_id = $1 AND payment_method_id = $2 AND id < $3
-              AND created_at >= $4 AND created_at < $5 AND ($7::text IS NULL OR customer_id = $7)
+              AND id >= $4 AND id < $5 AND ($7::text IS NULL OR customer_id = $7)
             ORDER BY id DESC
             LIMIT $6
             """,
             account_id,
             payment_method_id,
             page.below,
-            page.since,
-            page.until,
+            first_id(PREFIX, page.since),
+            first_id(PREFIX, page.until),
             page.fetch,
             customer_id,
         )

@@ -208,4 +208,4 @@ async def load(conn: Connection, account_id: str, ids: Sequence[str]) -> dict[st
     return {row.id: domain.render(row) for row in await store.fetch_many(conn, account_id, ids)}
 
 
-NOUN: Final = Noun(NAME, "seti", load, {"customer": "customer", "payment_method": "payment_method"})
+NOUN: Final = Noun(NAME, domain.PREFIX, load, {"customer": "customer", "payment_method": "payment_method"})

@@ -24,7 +24,7 @@ _KEPT: Final = (
 
 
 def new_intent(change: Change, params: Mapping[str, Any]) -> SetupIntent:
-    intent_id = new_id("seti")
+    intent_id = new_id(domain.PREFIX, change.at)
     automatic = None if params.get("payment_method_types") else {"allow_redirects": "always", "enabled": True}
     if "automatic_payment_methods" in params:
         automatic = {"allow_redirects": "always", **params["automatic_payment_methods"]}
