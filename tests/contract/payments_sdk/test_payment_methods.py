@@ -79,3 +79,30 @@ async def test_setup_intents_are_canceled_and_listed(sdk: Sdk) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         await sdk.setup_intents.confirm(made.id, {"payment_method": "pm_card_visa"})
     assert caught.value.code == "setup_intent_unexpected_state"
+
+
+async def test_a_customers_default_card_goes_when_it_is_detached(sdk: Sdk) -> None:
+    customer = await sdk.customers.create({"payment_method": "pm_card_visa"})
+    card = (await sdk.payment_methods.list({"customer": customer.id})).data[0]
+    changed = await sdk.customers.update(
+        customer.id, {"invoice_settings": {"default_payment_method": card.id}}
+    )
+    assert changed.invoice_settings.default_payment_method == card.id
+
+    await sdk.payment_methods.detach(card.id)
+
+    assert (await sdk.customers.retrieve(customer.id)).invoice_settings.default_payment_method is None
+    with pytest.raises(stripe.InvalidRequestError):
+        await sdk.payment_methods.attach(card.id, {"customer": customer.id})
+
+
+async def test_what_is_only_shown_of_a_card_and_a_setup_can_be_changed(sdk: Sdk) -> None:
+    customer = await sdk.customers.create({})
+    card = await sdk.payment_methods.attach("pm_card_mastercard", {"customer": customer.id})
+
+    changed = await sdk.payment_methods.update(card.id, {"billing_details": {"name": "Jo"}})
+    setup = await sdk.setup_intents.create({"customer": customer.id})
+    renamed = await sdk.setup_intents.update(setup.id, {"description": "later", "metadata": {"a": "1"}})
+
+    assert changed.billing_details.name == "Jo"
+    assert (renamed.description, renamed.metadata.to_dict()) == ("later", {"a": "1"})

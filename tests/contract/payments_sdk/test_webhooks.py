@@ -72,3 +72,24 @@ async def test_both_verifiers_accept_a_delivery_and_refuse_a_forged_one(sdk: Sdk
         )
     with pytest.raises(stripe.SignatureVerificationError):
         sdk.client.construct_event(delivery.body, delivery.headers["stripe-signature"], "whsec_other")
+
+
+async def test_a_rotation_overlaps_and_the_log_of_deliveries_is_read(sdk: Sdk, receiver: Receiver) -> None:
+    """Routes of ours alone, through the SDK's raw requests."""
+    endpoint = await sdk.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
+    rotated = await sdk.raw("post", f"/v1/webhook_endpoints/{endpoint.id}/rotate_secret", expires_in=3600)
+    customer = await sdk.customers.create({"name": "Jo"})
+
+    await eventually(lambda: bool(receiver.deliveries))
+    delivery = receiver.deliveries[0]
+    for secret in (endpoint.secret, rotated["secret"]):
+        event = sdk.client.construct_event(delivery.body, delivery.headers["stripe-signature"], secret)
+        assert event.data.object.id == customer.id
+
+    async def logged() -> list[str]:
+        log = await sdk.raw("get", f"/v1/webhook_endpoints/{endpoint.id}/deliveries")
+        return [one["status"] for one in log["data"]]
+
+    assert await eventually(logged, accept=lambda seen: seen == ["delivered"])
+    await sdk.raw("post", f"/v1/events/{event.id}/retry", webhook_endpoint=endpoint.id)
+    await eventually(lambda: len(receiver.deliveries) == 2)
