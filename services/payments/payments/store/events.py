@@ -6,33 +6,48 @@ from datetime import datetime
 
 from asyncpg import Record
 from chassis.postgres import Connection
+from chassis.records import Record as Leaving
 
 from payments.domain.events import EventRow
 
 
-async def insert(conn: Connection, rows: Sequence[EventRow]) -> None:
-    """Any number in one round trip."""
+async def insert(conn: Connection, events: Sequence[tuple[EventRow, Leaving | None]]) -> None:
+    """Any number in one round trip, each with its record for the relay if it leaves on Kafka."""
     await conn.executemany(
         """
-        INSERT INTO events (id, account_id, type, api_version, data, request_id, idempotency_key, traceparent,
-                            created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        [
-            (
-                row.id,
-                row.account_id,
-                row.type,
-                row.api_version,
-                row.data,
-                row.request_id,
-                row.idempotency_key,
-                row.traceparent,
-                row.created_at,
+        WITH event AS (
+            INSERT INTO events (
+                id, account_id, type, api_version, data, request_id, idempotency_key, traceparent, created_at
             )
-            for row in rows
-        ],
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        )
+        INSERT INTO outbox (topic, key, value, header_names, header_values)
+        SELECT $10::text, $11::bytea, $12::bytea, $13::text[], $14::bytea[]
+        WHERE $10 IS NOT NULL
+        """,
+        [(*_values(row), *_leaving(record)) for row, record in events],
     )
+
+
+def _values(row: EventRow) -> tuple[object, ...]:
+    return (
+        row.id,
+        row.account_id,
+        row.type,
+        row.api_version,
+        row.data,
+        row.request_id,
+        row.idempotency_key,
+        row.traceparent,
+        row.created_at,
+    )
+
+
+def _leaving(record: Leaving | None) -> tuple[object, ...]:
+    if record is None:
+        return (None, None, None, None, None)
+    names = [name for name, _ in record.headers]
+    return record.topic, record.key, record.value, names, [value for _, value in record.headers]
 
 
 def _event(row: Record) -> EventRow:

@@ -23,10 +23,8 @@ from payments.domain.payment_intents import PaymentIntent
 from payments.domain.payment_methods import PaymentMethod
 from payments.domain.payment_methods import render as render_method
 from payments.resources import Resources
-from payments.store import charges as charge_store
+from payments.store import attempts
 from payments.store import customers as customers_store
-from payments.store import payment_intents as store
-from payments.store import payment_methods as methods_store
 from payments.usecases import attachments, intent_changes, ledger
 from payments.usecases.attachments import Change
 from payments.usecases.intent_changes import change_of, told, told_charge
@@ -49,6 +47,9 @@ class Attempt:
     def of(cls, params: Mapping[str, Any]) -> "Attempt":
         return cls(bool(params.get("off_session")), bool(params.get("error_on_requires_action")))
 
+    def needs_authentication(self, method: PaymentMethod) -> bool:
+        return method.card.needs_authentication(off_session=self.off_session, set_up=method.set_up)
+
     @property
     def alone(self) -> bool:
         return self.off_session or self.refuse_action
@@ -65,14 +66,20 @@ async def start(
     """Move a locked intent to the bank, or to authentication first; what `perform` takes from `begin`."""
     change = Change.of(call, res.clock.now())
     intent = replace(intent, payment_method=method.id)
-    card = method.card
-    needed = card.needs_authentication(off_session=attempt.off_session, set_up=method.set_up)
-    if needed and not intent.authenticated:
+    if attempt.needs_authentication(method) and not intent.authenticated:
         return await _authenticate(conn, change, intent, method, attempt, _page_url(res))
     await intent_changes.save(conn, domain.confirming(intent))
+    return asked(res, call, change.at, intent, method, attempt)
+
+
+def asked(
+    res: Resources, call: Call, at: datetime, intent: PaymentIntent, method: PaymentMethod, attempt: Attempt
+) -> Operation:
+    """The call to the bank that is to be made."""
+    card = method.card
     return operation(
         call,
-        change.at,
+        at,
         kind=Kind.AUTHORISE,
         intent_id=intent.id,
         amount=intent.amount,
@@ -138,11 +145,10 @@ HANDLER: Final = AuthoriseHandler()
 
 
 async def _subjects(conn: Connection, op: Operation) -> tuple[PaymentIntent, PaymentMethod]:
-    intent = await store.lock(conn, op.account_id, op.intent_id)
-    method = await methods_store.get(conn, op.account_id, op.context["payment_method"])
-    if intent is None or method is None:
+    found = await attempts.lock(conn, op.account_id, op.intent_id, op.context["payment_method"])
+    if found is None:
         raise LookupError(f"operation {op.id} has lost its intent or payment method")
-    return intent, method
+    return found
 
 
 async def _succeed(
@@ -163,9 +169,9 @@ async def _succeed(
     )
     if charge.captured:
         charge = replace(charge, balance_transaction=await post(conn, charge, charge.amount, change.at))
-    await charge_store.insert(conn, charge)
-    paid = await intent_changes.save(conn, domain.authorised(intent, charge.id))
-    await _use_up(conn, change, paid, method)
+    keeps = method.customer_id is None and await _keep(conn, change, intent, method)
+    paid = domain.authorised(intent, charge.id)
+    paid = await intent_changes.end(conn, paid, charge, spends=method.customer_id is None and not keeps)
     kind = "succeeded" if charge.captured else "amount_capturable_updated"
     await intent_changes.record(conn, [told_charge(change, charge, "succeeded"), *told(change, paid, kind)])
     return domain.render(paid)
@@ -187,17 +193,16 @@ async def post(conn: Connection, charge: Charge, amount: int, at: datetime) -> s
     )
 
 
-async def _use_up(conn: Connection, change: Change, intent: PaymentIntent, method: PaymentMethod) -> None:
-    """Kept for the customer where that was wished, else good for this one payment."""
-    if method.customer_id is not None:
-        return
-    wished = intent.setup_future_usage is not None and intent.customer is not None
-    # The customer may have been deleted meanwhile; the payment stands.
-    if wished and await customers_store.hold(conn, intent.account_id, intent.customer or ""):
-        set_up = intent.setup_future_usage == "off_session"
-        await attachments.attach(conn, change, method, intent.customer or "", set_up=set_up)
-        return
-    await attachments.spend(conn, method)
+async def _keep(conn: Connection, change: Change, intent: PaymentIntent, method: PaymentMethod) -> bool:
+    """Attach a card that is nobody's to the customer, where that was wished."""
+    customer = intent.customer
+    if intent.setup_future_usage is None or customer is None:
+        return False
+    if not await customers_store.hold(conn, intent.account_id, customer):
+        return False  # deleted meanwhile; the payment stands
+    set_up = intent.setup_future_usage == "off_session"
+    await attachments.attach(conn, change, method, customer, set_up=set_up)
+    return True
 
 
 async def _fail(
@@ -217,7 +222,6 @@ async def _fail(
         authenticated=intent.authenticated,
         at=change.at,
     )
-    await charge_store.insert(conn, charge)
     error = CardDeclined(
         decline.code,
         decline.decline_code,
@@ -227,7 +231,7 @@ async def _fail(
         payment_method=render_method(method),
     )
     declined = domain.failed(intent, error.document()["error"], charge.id)
-    declined = await intent_changes.save(conn, declined)
+    declined = await intent_changes.end(conn, declined, charge, spends=False)
     await intent_changes.record(
         conn, [told_charge(change, charge, "failed"), *told(change, declined, "payment_failed")]
     )

@@ -1,8 +1,7 @@
 """Telling what happened: each change leaves an event in its own transaction, for the API, webhooks and Kafka.
 
-A change that tells several things at once passes drafts to `record_all`: two round trips for any number. A
-create that is one SQL statement takes its columns from `row` and inserts them itself; types that leave on Kafka
-too are refused there.
+A change that tells several things at once passes drafts to `record_all`: one round trip for any number. A
+create that is one SQL statement takes its columns from `row`, or from `prepared` if it leaves on Kafka too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis import metrics, outbox
+from chassis import metrics
 from chassis.postgres import Connection
+from chassis.records import Record
 from chassis.telemetry import current_traceparent
 
 from payments import events as kafka
@@ -65,16 +65,15 @@ async def record(
 
 
 async def record_all(conn: Connection, drafts: Sequence[Draft]) -> None:
-    """Record events in the caller's transaction; their order is kept in their ids."""
-    rows = [_row(draft) for draft in drafts]
-    await store.insert(conn, rows)
-    leaving = [
-        event
-        for draft, row in zip(drafts, rows, strict=True)
-        if (event := kafka.of(row.id, row.account_id, row.type, draft.object, row.created_at, draft.version))
-    ]
-    if leaving:
-        await outbox.add_many(conn, leaving)
+    """Record events in the caller's transaction, in one round trip; their order is kept in their ids."""
+    await store.insert(conn, [prepared(draft) for draft in drafts])
+
+
+def prepared(draft: Draft) -> tuple[EventRow, Record | None]:
+    """What one event is written as: its row, and its record if it leaves on Kafka."""
+    row = _row(draft)
+    event = kafka.of(row.id, row.account_id, row.type, draft.object, row.created_at, draft.version)
+    return row, None if event is None else event.record()
 
 
 def row(draft: Draft) -> EventRow:

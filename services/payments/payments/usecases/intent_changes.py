@@ -10,6 +10,7 @@ from payments.domain.charges import Charge
 from payments.domain.charges import render as render_charge
 from payments.domain.operations import Operation
 from payments.domain.payment_intents import PaymentIntent, render
+from payments.store import attempts
 from payments.store import payment_intents as store
 from payments.usecases import events, money_metrics
 from payments.usecases.attachments import Change
@@ -27,6 +28,12 @@ async def save(conn: Connection, intent: PaymentIntent) -> PaymentIntent:
     """Write an intent that is locked; gives it with its new version."""
     money_metrics.INTENTS.labels(intent.status).inc()
     return replace(intent, version=await store.save(conn, intent))
+
+
+async def end(conn: Connection, intent: PaymentIntent, charge: Charge, *, spends: bool) -> PaymentIntent:
+    """As `save`, with the charge that the attempt came to; see `store.attempts.end`."""
+    money_metrics.INTENTS.labels(intent.status).inc()
+    return replace(intent, version=await attempts.end(conn, intent, charge, spends=spends))
 
 
 def told(change: Change, intent: PaymentIntent, *kinds: str, previous: Document | None = None) -> list[Draft]:

@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 from chassis import idempotency
 from chassis.idempotency import Claimed
 from chassis.logs import get_logger
-from chassis.once import Answer
+from chassis.once import Answer, Repeatable
 from chassis.postgres import Connection
 from chassis.telemetry import current_traceparent
 
@@ -52,6 +52,13 @@ OWNER: Final = f"{socket.gethostname()}:{os.getpid()}"
 Document = dict[str, Any]
 Begin = Callable[[Connection], Awaitable[Operation | Answer | Document]]
 """Locks and moves the subject; an Answer or a document ends the request without a call."""
+
+
+Shortcut = Callable[[Connection, Repeatable, datetime, datetime], Awaitable[Operation | None]]
+"""`shortcut(conn, key, at, due_at)` writes the key and all the rest in one statement, if the key is new.
+
+None: it is not, nothing was written, and `begin` is to find out why.
+"""
 
 
 class Handler(Protocol):
@@ -111,23 +118,26 @@ def operation(
     )
 
 
-async def perform(res: Resources, call: Call, handler: Handler, begin: Begin) -> Answer:
+async def perform(
+    res: Resources, call: Call, handler: Handler, begin: Begin, shortcut: Shortcut | None = None
+) -> Answer:
     """Do what `begin` prepares, once for the client's key, and answer within two calls' time.
 
     Raises Unavailable before anything began, KeyInUse, IdempotencyMismatch, and what `begin` raises; kept
     errors of `begin` become the stored answer.
     """
-    return await res.once.run(call.once, lambda: _perform(res, call, handler, begin))
+    return await res.once.run(call.once, lambda: _perform(res, call, handler, begin, shortcut))
 
 
-async def _perform(res: Resources, call: Call, handler: Handler, begin: Begin) -> Answer:
+async def _perform(
+    res: Resources, call: Call, handler: Handler, begin: Begin, shortcut: Shortcut | None
+) -> Answer:
     async with res.bank.permit() as permit:
-        try:
-            begun = await _begin(res, call, begin, admitted=permit is not None)
-        except StripeError as error:
-            if not error.kept or call.once is None:
-                raise
-            return await once.keep(res, call, error.answer())
+        begun: Operation | Answer | None = None
+        if shortcut is not None and permit is not None:
+            begun = await _cut_short(res, call, shortcut)
+        if begun is None:
+            begun = await _begin_or_keep(res, call, begin, admitted=permit is not None)
         if isinstance(begun, Answer):
             return begun
         assert permit is not None  # noqa: S101 _begin refuses without
@@ -136,6 +146,23 @@ async def _perform(res: Resources, call: Call, handler: Handler, begin: Begin) -
         return await conclude(res, handler, begun, outcome)
     except Overtaken:
         return await _answer_of_other(res, call)
+
+
+async def _cut_short(res: Resources, call: Call, shortcut: Shortcut) -> Operation | None:
+    if call.once is None:
+        return None
+    at = res.clock.now()
+    async with res.db.acquire() as conn:
+        return await shortcut(conn, call.once, at, at + timedelta(seconds=res.settings.operation_lease_s))
+
+
+async def _begin_or_keep(res: Resources, call: Call, begin: Begin, *, admitted: bool) -> Operation | Answer:
+    try:
+        return await _begin(res, call, begin, admitted=admitted)
+    except StripeError as error:
+        if not error.kept or call.once is None:
+            raise
+        return await once.keep(res, call, error.answer())
 
 
 async def _begin(res: Resources, call: Call, begin: Begin, *, admitted: bool) -> Operation | Answer:
