@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from asyncpg import Record
+from asyncpg import QueryCanceledError, Record
 from chassis import metrics
 from chassis.logs import get_logger
 from chassis.postgres import PASSING, Connection
@@ -111,7 +111,9 @@ async def _outside(res: Resources, timeout_s: float) -> list[Check]:
 
 
 def _not_read(error: Exception, timeout_s: float) -> str:
-    return f"{type(error).__name__} within {timeout_s:.0f} s; python -m payments.proof waits longer"
+    if isinstance(error, (TimeoutError, QueryCanceledError)):
+        return f"not read within {timeout_s:.0f} s; python -m payments.proof waits longer"
+    return f"our database: {type(error).__name__}"
 
 
 async def watch_ledger(res: Resources, stop: StopSignal) -> None:
