@@ -85,7 +85,10 @@ async def _create_with_card(conn: Connection, call: Call, change: Change, row: C
 
 
 async def _attach_source(conn: Connection, change: Change, customer: Customer, token: str) -> PaymentMethod:
-    """The card of a test token, as its customer's; such ids begin with `card_`."""
+    """The card of a test token, as its customer's.
+
+    Such ids begin with `card_`, as ever; in a list of payment methods they stand behind those of `pm_`.
+    """
     method = named(customer.account_id, token_card(token, "source"), change.at, prefix="card")
     await methods_store.insert(conn, method)
     return await attachments.attach(conn, change, method, customer.id)
