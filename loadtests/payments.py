@@ -30,7 +30,7 @@ class PaymentsUser(OpenUser):
     """Every write carries a key; refunds take their intents in turn, so that no two meet on one."""
 
     service = "payments"
-    rate_per_s = 60.0
+    rate_per_s = 40.0
     url_variable = "PAYMENTS_URL"
     mix: ClassVar[Mapping[str, float]] = {
         "charge": 35,

@@ -43,7 +43,7 @@ def test_every_operation_of_a_mix_is_a_method() -> None:
 
 def test_a_scenario_brings_its_rate_and_its_address() -> None:
     assert said_by(CHOSEN) == {"url": ADDRESSES["SHORTENER_URL"], "rate": 200}
-    assert said_by(CHOSEN, "--service", "payments") == {"url": ADDRESSES["PAYMENTS_URL"], "rate": 60}
+    assert said_by(CHOSEN, "--service", "payments") == {"url": ADDRESSES["PAYMENTS_URL"], "rate": 40}
 
 
 def test_what_the_caller_says_wins() -> None:

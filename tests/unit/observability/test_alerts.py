@@ -8,6 +8,8 @@ import pytest
 import yaml
 from chassis import metrics
 
+from infra.local import catalog
+
 ROOT = Path(__file__).resolve().parents[3]
 PROMETHEUS = ROOT / "infra" / "prometheus"
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
@@ -62,6 +64,14 @@ def test_a_runbook_calls_an_alert_what_the_rule_calls_it() -> None:
 
 def test_every_alert_is_seen_to_fire_in_a_unit_test() -> None:
     assert {alert["alert"] for alert in alerts()} - fired_in_tests() == set()
+
+
+def test_every_program_of_ours_is_missed_when_none_of_it_answers() -> None:
+    rules = (PROMETHEUS / "rules" / "services.yml").read_text(encoding="utf-8")
+    ours = {program.name for program in catalog.SERVICES}
+    assert set(re.findall(r'absent\(up\{job="([\w-]+)"\}\)', rules)) == ours
+    [listed] = re.findall(r'up\{job=~"([^"]+)"\}', rules)
+    assert set(listed.split("|")) == ours
 
 
 def test_the_limit_of_a_latency_promise_is_a_bucket_of_the_histogram() -> None:

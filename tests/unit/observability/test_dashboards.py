@@ -75,7 +75,7 @@ def test_latency_panels_carry_exemplars() -> None:
         for panel in panels(uid)
         if any(target.get("exemplar") for target in panel["targets"])
     }
-    assert {"Redirect latency", "Redirect latency, distribution", "Latency"} <= titles
+    assert {"Redirect latency", "Redirect latency, distribution", "Latency", "Charge latency"} <= titles
 
 
 def test_all_kinds_of_panels_are_in_use() -> None:
