@@ -31,7 +31,7 @@ T = TypeVar("T")
 TIMEOUT_S = 60.0
 STEPS, EXAMPLES = 15, 8
 
-faults = st.sampled_from([None, None, None, None, "error", "reset", "reply_lost"])
+faults = st.sampled_from([None, None, None, None, "error", "reset", "reply_lost", "outage"])
 amounts = st.none() | st.integers(1, 6_000)
 
 

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from chassis.logs import get_logger
 from chassis.postgres import Connection
 
 from payments.domain import charges as charge_domain
 from payments.domain import refunds as domain
 from payments.domain.differences import previous_attributes
-from payments.domain.operations import Declined, Done, Known, Operation
+from payments.domain.operations import Declined, Done, Known, Operation, Refused
 from payments.domain.refunds import Refund
 from payments.store import charges as charge_store
 from payments.store import refunds as store
 from payments.usecases import events, ledger
 from payments.usecases.events import Draft
+
+_log = get_logger(__name__)
 
 Document = dict[str, Any]
 
@@ -101,6 +104,9 @@ async def _succeed(conn: Connection, refund: Refund, bank_refund_id: str, at: da
 async def _fail(conn: Connection, refund: Refund, outcome: Known, at: datetime) -> Refund:
     """The money left the balance and came back: both are booked."""
     declined = outcome if isinstance(outcome, Declined) else None
+    if isinstance(outcome, Refused):
+        # It was within what our books say was captured: one of the two books is wrong.
+        _log.error("refund.refused", refund=refund.id, charge=refund.charge, code=outcome.code)
     return await store.fail(
         conn,
         refund.id,
