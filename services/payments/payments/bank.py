@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import aiohttp
 import msgspec
 from chassis import metrics
-from chassis.peer import Peer, peer_of
 from chassis.problems import DeadlineExceeded
 from chassis.resilience import Breaker, BreakerState, Bulkhead, BulkheadFullError, RetryBudget, deadline
 from chassis.telemetry import current_traceparent
@@ -40,9 +40,10 @@ GENERIC_DECLINE: Final = "generic_decline"
 class Bank:
     """One a process; `permit` before anything is begun, the call with it."""
 
-    def __init__(self, settings: PaymentsSettings, client: Peer) -> None:
+    def __init__(self, settings: PaymentsSettings, client: aiohttp.ClientSession) -> None:
         self._settings = settings
         self._client = client
+        self._url = settings.bank_url.rstrip("/")
         self._breaker = Breaker(
             NAME,
             calls_min=settings.bank_breaker_calls_min,
@@ -102,7 +103,7 @@ class Bank:
         try:
             outcome = await self._send(op)
             answered = not isinstance(outcome, Unknown)
-        except (OSError, msgspec.DecodeError) as error:
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             outcome = Unknown(type(error).__name__)
         except DeadlineExceeded:
             outcome = Unknown("deadline")
@@ -120,10 +121,13 @@ class Bank:
         with _tracer.start_as_current_span(f"bank {op.kind}", kind=trace.SpanKind.CLIENT) as span:
             with deadline.Deadline.after(timeout_s).use():
                 headers = {"Idempotency-Key": op.bank_key, **deadline.headers(), **_trace_headers()}
-            async with asyncio.timeout(timeout_s):
-                answer = await self._client.post(path, msgspec.json.encode(body), headers)
+            sending = self._client.post(
+                self._url + path, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
+            )
+            async with asyncio.timeout(timeout_s), sending as answer:
+                content = await answer.read()
             span.set_attribute("http.response.status_code", answer.status)
-        return outcome_of(op.kind, answer.status, answer.body)
+        return outcome_of(op.kind, answer.status, content)
 
 
 class Permit:
@@ -146,15 +150,23 @@ class Permit:
 
 @asynccontextmanager
 async def bank_of(settings: PaymentsSettings) -> AsyncIterator[Bank]:
-    """The client for the life of a process."""
+    """The client for the life of a process: aiohttp, as httpx took 45 % of a payment's CPU."""
     key = settings.bank_api_key
-    headers = {
-        "Authorization": "Bearer " + (key.get_secret_value() if key is not None else ""),
-        "Content-Type": "application/json",
-        "User-Agent": f"{settings.service_name}/{settings.service_version}",
-    }
-    async with peer_of(settings.bank_url, headers=headers, idle_max=settings.bank_calls_max) as client:
-        yield Bank(settings, client)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=settings.bank_calls_max, keepalive_timeout=settings.bank_keepalive_s
+        ),
+        # Each call brings its own, from its deadline.
+        timeout=aiohttp.ClientTimeout(),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={
+            "Authorization": "Bearer " + (key.get_secret_value() if key is not None else ""),
+            "Content-Type": "application/json",
+            "User-Agent": f"{settings.service_name}/{settings.service_version}",
+        },
+    )
+    async with session:
+        yield Bank(settings, session)
 
 
 def request_of(op: Operation) -> tuple[str, dict[str, Any]]:

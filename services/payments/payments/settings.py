@@ -44,6 +44,9 @@ class PaymentsSettings(ChassisSettings):
     bank_api_key: SecretStr | None = None
     bank_timeout_s: float = Field(default=5.0, gt=0)  # of one attempt; there are two at most
     bank_retry_pause_s: float = Field(default=0.1, gt=0)
+    bank_keepalive_s: float = Field(
+        default=30.0, gt=0
+    )  # below the bank's own, so that it does not hang up first
     bank_calls_max: int = Field(default=64, ge=1)
     bank_queue_max: int = Field(default=192, ge=0)
     bank_queue_timeout_s: float = Field(default=2.0, gt=0)
