@@ -78,4 +78,5 @@ def _refund(refund: Mapping[str, Any]) -> dict[str, Any]:
 
 def _id_of(reference: Any) -> str | None:
     """A reference may have been expanded for the answer that the snapshot was taken from."""
-    return reference["id"] if isinstance(reference, Mapping) else reference
+    found: str | None = reference["id"] if isinstance(reference, Mapping) else reference
+    return found
