@@ -13,6 +13,8 @@ import httpx
 from tests.chaos.payments.merchant import PAYMENT, Json, Merchant
 from tests.support.eventually import eventually
 
+PAUSE_S = 0.05  # after a journey: leaves a process that starts some of the machine
+
 Ask = Callable[[str, Json, str], Awaitable[httpx.Response]]
 
 
@@ -55,6 +57,7 @@ class Shopper:
         while not self.stopping and not self.tally.wrong:
             try:
                 await self._journey()
+                await asyncio.sleep(PAUSE_S)
             except (httpx.TransportError, AssertionError) as error:
                 self.tally.wrong.append(repr(error))
 

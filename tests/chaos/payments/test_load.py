@@ -15,7 +15,7 @@ from tests.support.payments_stack import form, once
 from tests.support.processes import Process
 
 SHOPPERS = 6
-BETWEEN = 60  # answers from one disturbance to the next
+BETWEEN = 40  # answers from one disturbance to the next
 
 
 async def test_processes_killed_under_load_lose_and_double_nothing(chaos: Chaos) -> None:
@@ -24,7 +24,8 @@ async def test_processes_killed_under_load_lose_and_double_nothing(chaos: Chaos)
         for victim in (stack.apis[0], stack.bank, stack.workers[0], stack.apis[1]):
             await tally.more(BETWEEN)
             await victim.kill()
-            await victim.start()
+            victim.spawn()
+        await asyncio.gather(*(process.ready() for process in stack.processes))
         await tally.more(BETWEEN)
     assert tally.wrong == []
     assert set(tally.statuses) == {200}

@@ -1,6 +1,8 @@
 """A process that stalls beyond its lease and wakes finds its work done, and writes nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tests.chaos.payments.conftest import Chaos
 from tests.chaos.payments.errands import Tasks, one_of_each, starting, unknown_of
@@ -35,12 +37,20 @@ async def test_a_stalled_worker_that_wakes_is_fenced_off(chaos: Chaos) -> None:
     await all_due(chaos, len(errands))
     async with before_the_effect(chaos, len(errands), worker.wake):
         worker.stall()
-    other = Process("payments.worker", chaos.stack.environment, chaos.stack.folder / "other-worker.log")
-    await other.start()
-    await all_done(chaos)
-    worker.wake()
-    await eventually(lambda: worker.metric(FENCED), accept=lambda now: now == before + len(errands))
-    await other.close()
+    async with another_worker(chaos):
+        await all_done(chaos)
+        worker.wake()
+        await eventually(lambda: worker.metric(FENCED), accept=lambda now: now == before + len(errands))
     for errand in errands:
         await errand.check(chaos.merchant)
     await chaos.proven()
+
+
+@asynccontextmanager
+async def another_worker(chaos: Chaos) -> AsyncIterator[None]:
+    process = Process("payments.worker", chaos.stack.environment, chaos.stack.folder / "other-worker.log")
+    try:
+        await process.start()
+        yield
+    finally:
+        await process.close()
