@@ -181,6 +181,9 @@ async def test_lists_are_of_a_customer_and_a_type(api: httpx.AsyncClient) -> Non
     assert await listed(api, path, limit=1, starting_after=mine[0]) == [mine[1]]
     assert await listed(api, path, limit=1, ending_before=mine[2]) == [mine[1]]
     assert await listed(api, "/v1/payment_methods", limit=2) == mine[:2]
+    await made(api, f"/v1/payment_methods/{mine[1]}", allow_redisplay="always")
+    assert await listed(api, path, allow_redisplay="always") == [mine[1]]
+    assert await listed(api, "/v1/payment_methods", allow_redisplay="limited") == []
     assert (await api.get(f"{path}/{mine[0]}")).json()["id"] == mine[0]
     other_path = f"/v1/customers/{nobody}/payment_methods/{mine[0]}"
     assert (await api.get(other_path)).status_code == 404

@@ -114,21 +114,24 @@ async def exists(conn: Connection, account_id: str, payment_method_id: str) -> b
     return found is not None
 
 
-async def page(conn: Connection, account_id: str, page: Page) -> list[PaymentMethod]:
-    """Newest first; the other way round when the page goes backwards."""
+async def page(
+    conn: Connection, account_id: str, allow_redisplay: str | None, page: Page
+) -> list[PaymentMethod]:
+    """Newest first; the other way round when the page goes backwards. `allow_redisplay` narrows it."""
     if page.backwards:
         rows = await conn.fetch(
             """
             SELECT id, account_id, customer_id, card, exp_month, exp_year, has_cvc, checked, set_up, spent,
                    allow_redisplay, billing_details, metadata, created_at
             FROM payment_methods
-            WHERE account_id = $1 AND id > $2
+            WHERE account_id = $1 AND id > $2 AND ($4::text IS NULL OR allow_redisplay = $4)
             ORDER BY id
             LIMIT $3
             """,
             account_id,
             page.above,
             page.fetch,
+            allow_redisplay,
         )
     else:
         rows = await conn.fetch(
@@ -136,21 +139,22 @@ async def page(conn: Connection, account_id: str, page: Page) -> list[PaymentMet
             SELECT id, account_id, customer_id, card, exp_month, exp_year, has_cvc, checked, set_up, spent,
                    allow_redisplay, billing_details, metadata, created_at
             FROM payment_methods
-            WHERE account_id = $1 AND id < $2
+            WHERE account_id = $1 AND id < $2 AND ($4::text IS NULL OR allow_redisplay = $4)
             ORDER BY id DESC
             LIMIT $3
             """,
             account_id,
             page.below,
             page.fetch,
+            allow_redisplay,
         )
     return [_row(row) for row in rows]
 
 
 async def page_of_customer(
-    conn: Connection, account_id: str, customer_id: str, page: Page
+    conn: Connection, account_id: str, customer_id: str, allow_redisplay: str | None, page: Page
 ) -> list[PaymentMethod]:
-    """Newest first; the other way round when the page goes backwards."""
+    """Newest first; the other way round when the page goes backwards. `allow_redisplay` narrows it."""
     if page.backwards:
         rows = await conn.fetch(
             """
@@ -158,6 +162,7 @@ async def page_of_customer(
                    allow_redisplay, billing_details, metadata, created_at
             FROM payment_methods
             WHERE account_id = $1 AND customer_id = $2 AND id > $3
+              AND ($5::text IS NULL OR allow_redisplay = $5)
             ORDER BY id
             LIMIT $4
             """,
@@ -165,6 +170,7 @@ async def page_of_customer(
             customer_id,
             page.above,
             page.fetch,
+            allow_redisplay,
         )
     else:
         rows = await conn.fetch(
@@ -173,6 +179,7 @@ async def page_of_customer(
                    allow_redisplay, billing_details, metadata, created_at
             FROM payment_methods
             WHERE account_id = $1 AND customer_id = $2 AND id < $3
+              AND ($5::text IS NULL OR allow_redisplay = $5)
             ORDER BY id DESC
             LIMIT $4
             """,
@@ -180,6 +187,7 @@ async def page_of_customer(
             customer_id,
             page.below,
             page.fetch,
+            allow_redisplay,
         )
     return [_row(row) for row in rows]
 

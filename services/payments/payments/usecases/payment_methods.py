@@ -161,16 +161,17 @@ async def _page(conn: Connection, call: Call, url: str, customer_id: str | None)
     await lists.check_cursor(page, _NAME, lambda cursor: store.exists(conn, call.account.id, cursor))
     # Cards are all there is: of every other type the list is empty.
     is_wanted = call.params.get("type", CARD) == CARD
-    rows = await _rows(conn, call.account.id, customer_id, page) if is_wanted else []
+    rows = await _rows(conn, call, customer_id, page) if is_wanted else []
     return lists.rendered_page(url, rows, page, render)
 
 
 async def _rows(
-    conn: Connection, account_id: str, customer_id: str | None, page: lists.Page
+    conn: Connection, call: Call, customer_id: str | None, page: lists.Page
 ) -> list[PaymentMethod]:
+    account_id, redisplay = call.account.id, call.params.get("allow_redisplay")
     if customer_id is None:
-        return await store.page(conn, account_id, page)
-    return await store.page_of_customer(conn, account_id, customer_id, page)
+        return await store.page(conn, account_id, redisplay, page)
+    return await store.page_of_customer(conn, account_id, customer_id, redisplay, page)
 
 
 async def retrieve_of_customer(res: Resources, call: Call) -> dict[str, Any]:
