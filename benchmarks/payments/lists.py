@@ -83,4 +83,4 @@ async def fill(dsn: str, count: int) -> list[str]:
 def _row(number: int, count: int) -> tuple[str, str, str, str, str, datetime]:
     profile = f'{{"name": "Customer {number}"}}'
     at = datetime.now(UTC) - timedelta(seconds=count - number)
-    return (new_id("cus"), ACCOUNT, f"customer.{number}@example.com", profile, "{}", at)
+    return (new_id("cus", at), ACCOUNT, f"customer.{number}@example.com", profile, "{}", at)

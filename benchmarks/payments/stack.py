@@ -114,6 +114,7 @@ def _prepared(folder: Path, postgres: Postgres, redis: Redis, kafka: Kafka) -> S
         "ADMIN_API_KEY": secrets.token_urlsafe(24),
         "BANK_API_KEY": secrets.token_urlsafe(24),
         "BANK_URL": f"http://127.0.0.1:{free_port()}",
+        "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
     }
     api_key = f"sk_test_{secrets.token_hex(16)}"
     stack = Stack(postgres, databases, environment, api_key)

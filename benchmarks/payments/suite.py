@@ -8,6 +8,7 @@ from benchmarks.payments.forms import measure_forms
 from benchmarks.payments.keys import measure_keys
 from benchmarks.payments.ledger import measure_ledger
 from benchmarks.payments.lists import measure_lists
+from benchmarks.payments.webhooks import measure_webhooks
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "customers": measure_customers,
@@ -16,4 +17,5 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "keys": measure_keys,
     "ledger": measure_ledger,
     "lists": measure_lists,
+    "webhooks": measure_webhooks,
 }
