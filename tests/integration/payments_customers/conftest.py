@@ -1,5 +1,6 @@
 """The payments API in this process, on a real Postgres and a real Redis; its bank is not called here."""
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -51,3 +52,10 @@ async def api(served: Served) -> httpx.AsyncClient:
 async def other(served: Served) -> httpx.AsyncClient:
     """The API as account "two" sees it."""
     return served.client("two")
+
+
+@pytest.fixture
+async def replicas(served: Served, settings: PaymentsSettings) -> AsyncIterator[Iterator[httpx.AsyncClient]]:
+    """`next(replicas)`: two APIs of one database in turn, as a balancer gives them."""
+    async with serving(settings) as second:
+        yield itertools.cycle([served.client(), second.client()])

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.payments_customers.wire import attached, customer, listed, made, post, told
+from tests.integration.payments_customers.wire import Replicas, attached, customer, listed, made, post, told
 from tests.support.payments import Served, error_of
 
 VISA = {"type": "card", "card[number]": "4242424242424242", "card[exp_month]": "8", "card[exp_year]": "2035"}
@@ -189,11 +189,13 @@ async def test_lists_are_of_a_customer_and_a_type(api: httpx.AsyncClient) -> Non
     assert (await api.get(other_path)).status_code == 404
 
 
-async def test_one_of_many_customers_wins_a_card(api: httpx.AsyncClient, served: Served) -> None:
+async def test_one_of_many_customers_wins_a_card(
+    api: httpx.AsyncClient, replicas: Replicas, served: Served
+) -> None:
     method = (await made(api, "/v1/payment_methods", **VISA))["id"]
     owners = [await customer(api) for _ in range(8)]
     answers = await asyncio.gather(
-        *(post(api, f"/v1/payment_methods/{method}/attach", customer=owner) for owner in owners)
+        *(post(next(replicas), f"/v1/payment_methods/{method}/attach", customer=owner) for owner in owners)
     )
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
     winner = next(answer.json()["customer"] for answer in answers if answer.status_code == 200)
@@ -201,23 +203,28 @@ async def test_one_of_many_customers_wins_a_card(api: httpx.AsyncClient, served:
     assert len(await told(api, "payment_method.attached")) == 1
 
 
-async def test_a_customer_that_is_being_deleted_keeps_no_card(api: httpx.AsyncClient, served: Served) -> None:
+async def test_a_customer_that_is_being_deleted_keeps_no_card(
+    api: httpx.AsyncClient, replicas: Replicas, served: Served
+) -> None:
     for _ in range(5):
         owner = await customer(api)
         await attached(api, owner)
-        attaching = [post(api, "/v1/payment_methods/pm_card_visa/attach", customer=owner) for _ in range(4)]
+        path = "/v1/payment_methods/pm_card_visa/attach"
+        attaching = [post(next(replicas), path, customer=owner) for _ in range(4)]
         deleted, *answers = await asyncio.gather(api.delete(f"/v1/customers/{owner}"), *attaching)
         assert deleted.status_code == 200
         assert {answer.status_code for answer in answers} <= {200, 400}
     assert await served.value("SELECT count(*) FROM payment_methods WHERE customer_id IS NOT NULL") == 0
 
 
-async def test_detaching_and_deleting_at_once_detaches_once(api: httpx.AsyncClient) -> None:
+async def test_detaching_and_deleting_at_once_detaches_once(
+    api: httpx.AsyncClient, replicas: Replicas
+) -> None:
     for _ in range(5):
         owner = await customer(api)
         method = await attached(api, owner)
         answers = await asyncio.gather(
-            *(post(api, f"/v1/payment_methods/{method}/detach") for _ in range(3)),
+            *(post(next(replicas), f"/v1/payment_methods/{method}/detach") for _ in range(3)),
             api.delete(f"/v1/customers/{owner}"),
         )
         assert {answer.status_code for answer in answers} <= {200, 400}

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.payments_customers.wire import attached, customer, listed, made, post, told
+from tests.integration.payments_customers.wire import Replicas, attached, customer, listed, made, post, told
 from tests.support.payments import Served, error_of
 
 
@@ -219,11 +219,12 @@ async def test_a_wrong_client_secret_opens_nothing(api: httpx.AsyncClient) -> No
     assert (wrong.status_code, error_of(wrong)["param"]) == (400, "client_secret")
 
 
-async def test_confirmations_that_race_set_up_once(api: httpx.AsyncClient) -> None:
+async def test_confirmations_that_race_set_up_once(api: httpx.AsyncClient, replicas: Replicas) -> None:
     intent = await made(api, "/v1/setup_intents", payment_method="pm_card_visa")
     path = f"/v1/setup_intents/{intent['id']}"
     answers = await asyncio.gather(
-        *(post(api, f"{path}/confirm") for _ in range(4)), *(post(api, f"{path}/cancel") for _ in range(4))
+        *(post(next(replicas), f"{path}/confirm") for _ in range(4)),
+        *(post(next(replicas), f"{path}/cancel") for _ in range(4)),
     )
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
     assert len([*await told(api, "setup_intent.succeeded"), *await told(api, "setup_intent.canceled")]) == 1
@@ -245,3 +246,19 @@ async def test_lists_are_of_account_customer_and_card(api: httpx.AsyncClient) ->
     assert await listed(api, "/v1/setup_intents", limit=1, ending_before=ids[1]) == ids[:1]
     assert await listed(api, "/v1/setup_intents", customer=owner, limit=1, starting_after=ids[1]) == ids[2:]
     assert await listed(api, "/v1/setup_intents", **{"created[lt]": loose["created"] - 60}) == []
+
+
+async def test_a_card_set_up_while_its_customer_is_deleted_ends_with_nobody(
+    api: httpx.AsyncClient, replicas: Replicas, served: Served
+) -> None:
+    for _ in range(4):
+        owner = await customer(api)
+        card = await attached(api, owner)
+        intent = await made(api, "/v1/setup_intents", customer=owner, payment_method=card)
+        confirmed, deleted = await asyncio.gather(
+            post(next(replicas), f"/v1/setup_intents/{intent['id']}/confirm"),
+            next(replicas).delete(f"/v1/customers/{owner}"),
+        )
+        assert confirmed.status_code in {200, 400}
+        assert deleted.status_code == 200
+    assert await served.value("SELECT count(*) FROM payment_methods WHERE customer_id IS NOT NULL") == 0

@@ -1,8 +1,11 @@
 """Words of these tests: a customer, a card, events; each a call of the API."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+
+Replicas = Iterator[httpx.AsyncClient]
 
 
 async def post(api: httpx.AsyncClient, path: str, key: str | None = None, **params: Any) -> httpx.Response:
