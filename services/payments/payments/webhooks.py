@@ -1,8 +1,8 @@
 """The dispatcher: sends what is due, to each endpoint at its own pace (ADR-0013).
 
 Fairness is by places. An endpoint has a few in each worker, fewer until it has answered quickly once, and one
-when it was slow or silent last time; all the slow ones together never have more than half of the worker's
-places, so the quick ones always find one.
+when it was slow or silent last time. The slow ones together never have more than half of the worker's places,
+nor they and the unknown ones more than three quarters: one that is known to be quick always finds a place.
 """
 
 import asyncio
@@ -52,18 +52,27 @@ class Places:
 
     def grants(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
         """How many deliveries each may begin now; who gets none is left out."""
+        slow, new = self._busy_of(quick=False), self._busy_of(quick=None)
         room = self._total - self._busy.total()
-        slow_room = self._total // 2 - sum(n for at, n in self._busy.items() if self._quick.get(at) is False)
+        unproven_room, slow_room = self._total * 3 // 4 - slow - new, self._total // 2 - slow
         granted = {}
         for endpoint_id in endpoint_ids:
-            slow = self._quick.get(endpoint_id) is False
-            count = min(self._limit(endpoint_id) - self._busy[endpoint_id], room)
-            count = min(count, slow_room) if slow else count
+            quick = self._quick.get(endpoint_id)
+            bounds = [self._limit(endpoint_id) - self._busy[endpoint_id], room]
+            if not quick:
+                bounds.append(unproven_room)
+            if quick is False:
+                bounds.append(slow_room)
+            count = min(bounds)
             if count > 0:
                 granted[endpoint_id] = count
                 room -= count
-                slow_room -= count if slow else 0
+                unproven_room -= 0 if quick else count
+                slow_room -= count if quick is False else 0
         return granted
+
+    def _busy_of(self, *, quick: bool | None) -> int:
+        return sum(count for at, count in self._busy.items() if self._quick.get(at) is quick)
 
     def _limit(self, endpoint_id: str) -> int:
         quick = self._quick.get(endpoint_id)

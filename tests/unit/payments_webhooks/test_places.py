@@ -44,10 +44,21 @@ def test_all_slow_ones_together_have_at_most_half_of_the_places() -> None:
     assert taken(places, "we_quick") == {"we_quick": 4}
 
 
+def test_however_many_unknown_ones_come_at_once_a_quick_one_finds_a_place() -> None:
+    places = Places(20, 4)
+    places.heard("we_quick", quick=True)
+    grants = taken(places, *(f"we_{number:02}" for number in range(50)))
+    assert sum(grants.values()) == 15
+    assert taken(places, "we_new") == {}
+    assert taken(places, "we_quick") == {"we_quick": 4}
+
+
 def test_no_more_than_the_total_is_ever_granted() -> None:
     places = Places(10, 4)
-    grants = taken(places, *(f"we_{number}" for number in range(50)))
-    assert sum(grants.values()) == 10
+    known = [f"we_{number}" for number in range(50)]
+    for endpoint_id in known:
+        places.heard(endpoint_id, quick=True)
+    assert sum(taken(places, *known).values()) == 10
     assert taken(places, "we_x") == {}
 
 
