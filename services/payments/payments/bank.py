@@ -103,7 +103,8 @@ class Bank:
         try:
             outcome = await self._send(op)
             answered = not isinstance(outcome, Unknown)
-        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError, KeyError) as error:
+            # The way there, or an answer that makes no sense.
             outcome = Unknown(type(error).__name__)
         except DeadlineExceeded:
             outcome = Unknown("deadline")

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
+from chassis.once import Answer
+from chassis.postgres import Connection
 from payments.bank import Permit
-from payments.domain.operations import Operation, Outcome
-from payments.usecases import money_metrics, reconcile
+from payments.domain.operations import Known, Operation, Outcome
+from payments.usecases import authorisations, money_metrics, reconcile
 from payments.usecases.kinds import HANDLERS
 
 from tests.integration.payments_intents.paying import (
@@ -146,3 +149,35 @@ async def test_two_reconcilers_share_what_is_due(money: Money) -> None:
 
     assert sum(taken) == len(made)
     assert {await status_of(money, intent) for intent in made} == {"succeeded"}
+
+
+async def test_an_operation_that_cannot_settle_stops_no_other(
+    money: Money, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await intent_of(money, payment_method="pm_card_visa") for _ in range(2)]
+    with money.bank.failing("error"):
+        for intent in made:
+            await money.post(f"{INTENTS}/{intent['id']}/confirm")
+    settle = authorisations.AuthoriseHandler.settle
+
+    async def lose_one(
+        handler: authorisations.AuthoriseHandler,
+        conn: Connection,
+        op: Operation,
+        outcome: Known,
+        at: datetime,
+    ) -> Answer | dict[str, Any]:
+        if op.intent_id == made[0]["id"]:
+            raise LookupError(op.id)
+        return await settle(handler, conn, op, outcome, at)
+
+    money.wait(60)
+    with monkeypatch.context() as patch:
+        patch.setattr(authorisations.AuthoriseHandler, "settle", lose_one)
+        await reconcile.reconcile_due(money.apps[0].res, HANDLERS)
+    assert [await status_of(money, intent) for intent in made] == ["processing", "succeeded"]
+
+    money.wait(120)
+    await money.settle()
+    assert await status_of(money, made[0]) == "succeeded"
+    await money.prove()

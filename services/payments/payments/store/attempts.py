@@ -156,7 +156,7 @@ async def lock(
         FROM payment_intents AS i
         JOIN payment_methods AS m ON m.account_id = i.account_id AND m.id = $3
         WHERE i.account_id = $1 AND i.id = $2
-        FOR UPDATE OF i
+        FOR NO KEY UPDATE OF i
         """,
         account_id,
         intent_id,

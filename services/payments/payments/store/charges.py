@@ -107,7 +107,7 @@ async def lock(conn: Connection, account_id: str, charge_id: str) -> Charge | No
                    balance_transaction, metadata, details, created_at
             FROM charges
             WHERE account_id = $1 AND id = $2
-            FOR UPDATE
+            FOR NO KEY UPDATE
             """,
             account_id,
             charge_id,

@@ -90,7 +90,7 @@ async def lock(conn: Connection, account_id: str, intent_id: str) -> PaymentInte
                    authentication_token, version
             FROM payment_intents
             WHERE account_id = $1 AND id = $2
-            FOR UPDATE
+            FOR NO KEY UPDATE
             """,
             account_id,
             intent_id,

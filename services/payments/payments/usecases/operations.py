@@ -152,8 +152,12 @@ async def _cut_short(res: Resources, call: Call, shortcut: Shortcut) -> Operatio
     if call.once is None:
         return None
     at = res.clock.now()
+    due_at = at + timedelta(seconds=res.settings.operation_lease_s)
     async with res.db.acquire() as conn:
-        return await shortcut(conn, call.once, at, at + timedelta(seconds=res.settings.operation_lease_s))
+        op = await shortcut(conn, call.once, at, due_at)
+    if op is not None:
+        idempotency.OUTCOMES.labels("claimed").inc()
+    return op
 
 
 async def _begin_or_keep(res: Resources, call: Call, begin: Begin, *, admitted: bool) -> Operation | Answer:

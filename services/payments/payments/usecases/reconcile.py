@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+import asyncpg
 from chassis.logs import get_logger
 from chassis.postgres import PASSING
 from chassis.server import StopSignal
@@ -21,6 +22,7 @@ _log = get_logger(__name__)
 
 Handlers = Mapping[Kind, Handler]
 GAUGES_EVERY_S: Final = 1.0
+_UNSETTLED: Final[tuple[type[Exception], ...]] = (*PASSING, asyncpg.PostgresError, LookupError)
 LEASE_TIMEOUTS: Final = 2  # of the bank: one attempt and its settling
 
 
@@ -72,9 +74,9 @@ async def _finish(res: Resources, permit: Permit, handler: Handler, op: Operatio
             await conclude(res, handler, op, outcome)
         except Overtaken:
             return
-        except PASSING as error:
-            # The lease runs out, and the bank says the same again.
-            _log.info("operation.not_settled", operation=op.id, error=type(error).__name__)
+        except _UNSETTLED as error:
+            # The lease runs out, and the bank says the same again; one that cannot settle stops no other.
+            _log.warning("operation.not_settled", operation=op.id, error=type(error).__name__)
             return
     name = type(outcome).__name__.lower()
     money_metrics.OPERATIONS_RECONCILED.labels(op.kind, name).inc()
