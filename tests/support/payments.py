@@ -1,8 +1,5 @@
 """The payments API in this process, on real servers: `serving(settings)`, and clients that speak to it."""
 
-import asyncio
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +9,6 @@ from typing import Any
 
 import httpx
 import stripe
-import uvicorn
 from chassis import auth
 from chassis.health import Health
 from chassis.postgres import Pool
@@ -23,13 +19,14 @@ from payments.resources import Resources
 from payments.settings import PaymentsSettings
 from payments.usecases.accounts import put_accounts
 
+from tests.support.threaded import Threaded
+
 ADMIN_KEY = "admin-key-of-the-tests-0123456789"
 ACCOUNTS = {
     "one": Account("acct_one", "One", rate_per_s=100_000, burst=100_000),
     "two": Account("acct_two", "Two", rate_per_s=100_000, burst=100_000),
     "small": Account("acct_small", "Small", rate_per_s=0.5, burst=10),
 }
-START_S = 30
 
 
 def key_of(account: str) -> str:
@@ -108,48 +105,38 @@ async def put_test_accounts(pool: Pool) -> None:
     await put_accounts(pool, accounts, datetime.now(UTC))
 
 
-class Threaded:
-    """The API as a server of its own thread and port, for clients that block or want a wire."""
-
-    def __init__(self, settings: PaymentsSettings) -> None:
-        self.settings = settings
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-
-    def start(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(START_S)
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(START_S)
-        self._socket.close()
-
-    async def _run(self) -> None:
-        async with serving(self.settings) as served:
-            # The lifespan is entered above: the server must not enter it again.
-            self._server = uvicorn.Server(uvicorn.Config(served.app, lifespan="off", log_level="error"))
-            self._ready.set()
-            await self._server.serve(sockets=[self._socket])
-
-
 @contextmanager
-def listening(settings: PaymentsSettings) -> Iterator[Threaded]:
-    threaded = Threaded(settings)
+def listening(
+    settings: PaymentsSettings, *, make: Callable[[PaymentsSettings, Health], FastAPI] = create
+) -> Iterator[str]:
+    """The address of the API, served by a thread of its own."""
+
+    @asynccontextmanager
+    async def app() -> AsyncIterator[FastAPI]:
+        async with serving(settings, make=make) as served:
+            yield served.app
+
+    threaded = Threaded(app)
     threaded.start()
     try:
-        yield threaded
+        yield threaded.url
     finally:
         threaded.close()
 
 
 def sdk(url: str, account: str = "one", **options: Any) -> stripe.StripeClient:
-    """The official client, its default retries on; for `_async` methods too."""
-    return stripe.StripeClient(
-        key_of(account), base_addresses={"api": url}, http_client=stripe.HTTPXClient(), **options
-    )
+    """The official client, blocking, its default retries on."""
+    return stripe.StripeClient(key_of(account), base_addresses={"api": url}, **options)
+
+
+@asynccontextmanager
+async def async_sdk(url: str, account: str = "one", **options: Any) -> AsyncIterator[stripe.StripeClient]:
+    """The same for its `_async` methods."""
+    http = stripe.HTTPXClient()
+    try:
+        yield sdk(url, account, http_client=http, **options)
+    finally:
+        await http.close_async()  # type: ignore[no-untyped-call]  # of the SDK
 
 
 def moved_clock(path: Path, seconds: float) -> Path:

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.checks import CHECKS
 
-from tests.contract.shortener_api.conftest import Threaded
 from tests.integration.shortener_api.served import ADMIN_KEY, document
+from tests.support.threaded import Threaded
 
 schema = schemathesis.openapi.from_dict(document())
 

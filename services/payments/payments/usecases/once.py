@@ -1,29 +1,10 @@
 """One effect and one answer an Idempotency-Key: the two shapes of a POST that has no call to the outside.
 
 `in_transaction`  any work: claim, work, answer, commit.
-`in_statement`    a plain create: key, rows and answer in ONE statement, no transaction, one round trip:
+`in_statement`    a plain create: key, rows and answer in ONE statement, no transaction, one round trip.
 
-    WITH known AS (
-        SELECT fingerprint, state, response_status, response_headers, response_body
-        FROM idempotency_keys WHERE scope = $1 AND key = $2
-    ), claimed AS (
-        INSERT INTO idempotency_keys (
-            scope, key, fingerprint, state, locked_by, locked_until,
-            response_status, response_headers, response_body, created_at
-        )
-        SELECT $1, $2, $3, 'finished', '', $4, $5, $6, $7, $4
-        WHERE $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM known)
-        ON CONFLICT DO NOTHING
-        RETURNING true
-    ), created AS (
-        INSERT INTO customers (...) SELECT ... WHERE $2::text IS NULL OR EXISTS (SELECT FROM claimed)
-        RETURNING true
-    ), event AS (
-        INSERT INTO events (...) SELECT ... FROM created
-    )
-    SELECT EXISTS (SELECT FROM created) AS created, known.fingerprint, known.state, known.response_status,
-           known.response_headers, known.response_body
-    FROM (SELECT) AS one LEFT JOIN known ON true
+The statement (store/customers.py has one) reads the key, inserts it with the answer where there was none, and
+the rows where it did; its row tells whether it `created`, and else what stood under the key.
 """
 
 from collections.abc import Awaitable, Callable
