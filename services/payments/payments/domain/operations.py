@@ -81,3 +81,14 @@ class Unknown:
 
 Known = Done | Declined | Refused
 Outcome = Done | Declined | Refused | Unknown
+
+
+def recorded(outcome: Known) -> dict[str, Any]:
+    """What the operation's row keeps of it."""
+    match outcome:
+        case Done(document):
+            return {"is": "done", "document": document}
+        case Declined(code, document):
+            return {"is": "declined", "code": code, "document": document}
+        case Refused(code):
+            return {"is": "refused", "code": code}

@@ -29,17 +29,7 @@ from payments.dialect import expand
 from payments.dialect.calls import Account, Call
 from payments.dialect.errors import ApiError, KeyInUse, StripeError, Unavailable, UnexpectedState
 from payments.domain.ids import new_id
-from payments.domain.operations import (
-    Declined,
-    Done,
-    Kind,
-    Known,
-    Operation,
-    Outcome,
-    Refused,
-    State,
-    Unknown,
-)
+from payments.domain.operations import Kind, Known, Operation, Outcome, State, Unknown, recorded
 from payments.resources import Resources
 from payments.store import operations as store
 from payments.usecases import money_metrics, once
@@ -238,7 +228,7 @@ async def _apply(
     at = res.clock.now()
     if isinstance(outcome, Unknown):
         result = await _note_unknown(res, conn, handler, op, outcome, at)
-    elif await store.close(conn, op.id, op.fencing, outcome=_record_of(outcome), at=at):
+    elif await store.close(conn, op.id, op.fencing, outcome=recorded(outcome), at=at):
         result = await handler.settle(conn, op, outcome, at)
     else:
         raise Overtaken
@@ -308,13 +298,3 @@ def _claim_to_finish(op: Operation) -> Claimed:
     assert op.key is not None  # noqa: S101
     assert op.key_fencing is not None  # noqa: S101
     return Claimed(op.scope, op.key, op.key_fencing)
-
-
-def _record_of(outcome: Known) -> dict[str, Any]:
-    match outcome:
-        case Done(document):
-            return {"is": "done", "document": document}
-        case Declined(code, document):
-            return {"is": "declined", "code": code, "document": document}
-        case Refused(code):
-            return {"is": "refused", "code": code}
