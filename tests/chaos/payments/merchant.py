@@ -11,7 +11,7 @@ from tests.support.eventually import eventually
 from tests.support.payments_stack import PaymentsStack, form, once
 from tests.support.processes import Process, connected
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 PAUSE_S = 0.1
 CONFLICT, TOO_MANY, SERVER_ERROR = 409, 429, 500
 SETTLED = frozenset({"succeeded", "canceled", "requires_payment_method", "requires_capture"})

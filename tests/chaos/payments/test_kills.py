@@ -43,17 +43,15 @@ async def test_what_a_killed_api_left_is_finished_by_the_clients_repeat(chaos: C
     await settled_once(chaos, errands)
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-async def test_everything_killed_at_once_comes_back_to_one_effect_a_key(chaos: Chaos, window: Window) -> None:
+async def test_everything_killed_at_once_comes_back_to_one_effect_a_key(chaos: Chaos) -> None:
     errands, tasks = await one_of_each(chaos.merchant), Tasks()
     stack = chaos.stack
-    async with window(chaos, len(errands), starting(chaos.merchant, errands, stack.apis[0], tasks)):
-        for process in stack.processes:
-            await process.kill()
-        for process in stack.processes:
-            process.spawn()
-        await asyncio.gather(*(process.ready() for process in stack.processes))
+    begin = starting(chaos.merchant, errands, stack.apis[0], tasks)
+    async with after_the_effect(chaos, len(errands), begin):
+        await asyncio.gather(*(process.kill() for process in stack.processes))
+        await stack.bank.start()
     await asyncio.gather(*tasks)
+    await stack.heal()
     await all_done(chaos)
     await settled_once(chaos, errands)
 
