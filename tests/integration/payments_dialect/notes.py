@@ -14,6 +14,7 @@ from payments.dialect.calls import Answer, Call, Kept
 from payments.dialect.errors import CardDeclined, ResourceMissing
 from payments.dialect.expand import Noun
 from payments.dialect.lists import check_cursor, page_of, rendered_page
+from payments.dialect.metadata import merged_metadata
 from payments.dialect.params import (
     Boolean,
     Choice,
@@ -24,7 +25,6 @@ from payments.dialect.params import (
     Metadata,
     Text,
     TimeRange,
-    merged_metadata,
 )
 from payments.dialect.routes import Route
 from payments.domain.ids import new_id

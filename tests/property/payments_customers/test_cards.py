@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from payments.dialect.params import METADATA_KEYS_MAX, merged_metadata
+from payments.dialect.metadata import METADATA_KEYS_MAX, merged_metadata
 from payments.domain import cards
 from payments.domain.card import passes_luhn
 from payments.domain.differences import previous_attributes

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from payments.dialect.errors import InvalidRequest
+from payments.dialect.metadata import METADATA_KEYS_MAX, merged_metadata
 from payments.dialect.params import (
-    METADATA_KEYS_MAX,
     AnyHash,
     Boolean,
     Choice,
@@ -19,7 +19,6 @@ from payments.dialect.params import (
     Text,
     TimeRange,
     Timestamp,
-    merged_metadata,
 )
 
 TEXT = st.text(max_size=30) | st.integers().map(str) | st.sampled_from(["", "true", "usd", "gte"])

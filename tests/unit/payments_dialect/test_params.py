@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from payments.dialect.errors import InvalidRequest
+from payments.dialect.metadata import merged_metadata
 from payments.dialect.params import (
     BEGINNING,
     END,
@@ -21,7 +22,6 @@ from payments.dialect.params import (
     Text,
     TimeRange,
     Timestamp,
-    merged_metadata,
     object_schema,
     read_fields,
 )

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from payments.dialect.errors import InvalidRequest
 from payments.dialect.form import Raw
-from payments.dialect.params import Boolean, Field, Integer, ListOf, Metadata, Text, scalar
+from payments.dialect.params import Boolean, Field, Integer, ListOf, Metadata, Text
 from payments.dialect.routes import Route
+from payments.dialect.shapes import scalar
 from payments.domain import event_types
 from payments.domain.events import API_VERSION
 from payments.domain.webhook_endpoints import OVERLAP_MAX_S

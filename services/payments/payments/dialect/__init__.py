@@ -1,7 +1,10 @@
 """Stripe's dialect of HTTP: forms in, prefixed objects and its error envelope out.
 
-params  what a route takes, and how it is read   errors    every refusal, in Stripe's words and types
-form    `a[b][]=c` to a tree                     calls     one parsed request and its answer
-routes  the declaration of a route               lists     pages: limit, starting_after, ending_before
-expand  `expand[]=a.b` on objects and lists      dispatch  ASGI: the table of routes, what surrounds a call
+routes    the declaration of a route             params    what a route takes, and how it is read
+table     finds the route of a path              form      `a[b][]=c` to a tree; shapes: what stands in it
+dispatch  ASGI: what surrounds every call        metadata  the caller's own keys on every object
+gate      secret keys, and the rate of each      lists     pages: limit, starting_after, ending_before
+envelope  header fields; refusals of others      expand    `expand[]=a.b` on objects and lists
+errors    every refusal, in Stripe's types       calls     one parsed request and its answer
+openapi   the document of the declared routes
 """

@@ -5,7 +5,6 @@ A field is declared once a parameter: `{"amount": Integer(1, required=True), "me
 in the result. Nested names are told in brackets: `card[exp_month]`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,18 +12,19 @@ from typing import Any, Final
 
 from payments.dialect.errors import InvalidRequest
 from payments.dialect.form import Raw
+from payments.dialect.metadata import (
+    METADATA_KEYS_MAX,
+    METADATA_VALUE_CHARS_MAX,
+    checked_value,
+    too_much_metadata,
+)
+from payments.dialect.shapes import INT64_MAX, hash_of, integer_of, scalar, shown
 
-METADATA_KEYS_MAX: Final = 50
-METADATA_KEY_CHARS_MAX: Final = 40
-METADATA_VALUE_CHARS_MAX: Final = 500
 TEXT_CHARS_MAX: Final = 5_000
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
-_INT64_MAX: Final = 2**63 - 1
 _TIME_MAX: Final = int(END.timestamp()) - 1
 _SECOND: Final = timedelta(seconds=1)
-_SHOWN_CHARS: Final = 60
 # Python's spelling too: the official SDK sends it for what stands in an array.
 _BOOLEANS: Final = {"true": True, "false": False, "True": True, "False": False, "1": True, "0": False}
 
@@ -50,48 +50,6 @@ class Field:
         raise NotImplementedError
 
 
-def scalar(raw: Raw, name: str) -> str:
-    """A text that is not empty."""
-    if not isinstance(raw, str):
-        raise InvalidRequest(f"Invalid string: {_shown(str(raw))}", name)
-    if raw == "":
-        raise InvalidRequest(
-            f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a"
-            f" parameter; however '{name}' cannot be unset. You should remove '{name}' from your request or"
-            " supply a non-empty value.",
-            name,
-            "parameter_invalid_empty",
-        )
-    return raw
-
-
-def integer_of(raw: Raw, name: str, least: int, most: int) -> int:
-    text = scalar(raw, name)
-    if not _INTEGER.fullmatch(text) or abs(number := int(text)) > _INT64_MAX:
-        raise InvalidRequest(f"Invalid integer: {_shown(text)}", name, "parameter_invalid_integer")
-    if number < least:
-        raise InvalidRequest(
-            f"This value must be greater than or equal to {least}.", name, "parameter_invalid_integer"
-        )
-    if number > most:
-        raise InvalidRequest(
-            f"This value must be less than or equal to {most} (it currently is '{number}').",
-            name,
-            "parameter_invalid_integer",
-        )
-    return number
-
-
-def hash_of(raw: Raw, name: str) -> dict[str, Raw]:
-    if not isinstance(raw, dict):
-        raise InvalidRequest("Invalid object", name)
-    return raw
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text(Field):
     max: int = TEXT_CHARS_MAX
@@ -100,7 +58,7 @@ class Text(Field):
         text = scalar(raw, name)
         if len(text) > self.max:
             raise InvalidRequest(
-                f"Invalid string: {_shown(text)}; must be at most {self.max} characters", name
+                f"Invalid string: {shown(text)}; must be at most {self.max} characters", name
             )
         return text
 
@@ -119,15 +77,15 @@ class Id(Text):
 class Integer(Field):
     """`Integer(1, 99_999_999)`: bounds inclusive; without them any 64-bit integer."""
 
-    min: int = field(default=-_INT64_MAX, kw_only=False)
-    max: int = field(default=_INT64_MAX, kw_only=False)
+    min: int = field(default=-INT64_MAX, kw_only=False)
+    max: int = field(default=INT64_MAX, kw_only=False)
 
     def parse(self, raw: Raw, name: str) -> int:
         return integer_of(raw, name, self.min, self.max)
 
     def schema(self) -> dict[str, Any]:
         bounds = {"minimum": self.min, "maximum": self.max}
-        return {"type": "integer"} | {key: at for key, at in bounds.items() if abs(at) != _INT64_MAX}
+        return {"type": "integer"} | {key: at for key, at in bounds.items() if abs(at) != INT64_MAX}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +94,7 @@ class Boolean(Field):
         text = scalar(raw, name)
         value = _BOOLEANS.get(text)
         if value is None:
-            raise InvalidRequest(f"Invalid boolean: {_shown(text)}", name)
+            raise InvalidRequest(f"Invalid boolean: {shown(text)}", name)
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -173,7 +131,7 @@ class Currency(Field):
     def parse(self, raw: Raw, name: str) -> str:
         text = scalar(raw, name)
         if len(text) != len("usd") or not (text.isascii() and text.isalpha()):
-            raise InvalidRequest(f"Invalid currency: {_shown(text)}", name)
+            raise InvalidRequest(f"Invalid currency: {shown(text)}", name)
         return text.lower()
 
     def schema(self) -> dict[str, Any]:
@@ -239,47 +197,11 @@ class Metadata(Field):
         found = hash_of(raw, name)
         if len(found) > METADATA_KEYS_MAX:
             raise too_much_metadata(name)
-        return {key: _metadata_value(key, value, f"{name}[{key}]") for key, value in found.items()}
+        return {key: checked_value(key, value, f"{name}[{key}]") for key, value in found.items()}
 
     def schema(self) -> dict[str, Any]:
         value = {"type": "string", "maxLength": METADATA_VALUE_CHARS_MAX}
         return {"type": "object", "maxProperties": METADATA_KEYS_MAX, "additionalProperties": value}
-
-
-def _metadata_value(key: str, value: Raw, name: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequest("Metadata values must be strings; hashes and arrays are not taken.", name)
-    if len(key) > METADATA_KEY_CHARS_MAX:
-        raise InvalidRequest(
-            f"Metadata keys can have up to {METADATA_KEY_CHARS_MAX} characters, but you passed a key that is"
-            f" {len(key)} characters. Invalid key: {_shown(key)}",
-            name,
-        )
-    if len(value) > METADATA_VALUE_CHARS_MAX:
-        raise InvalidRequest(
-            f"Metadata values can have up to {METADATA_VALUE_CHARS_MAX} characters, but you passed in a value"
-            f" that is {len(value)} characters. Invalid value: {_shown(value)}",
-            name,
-        )
-    return value
-
-
-def merged_metadata(current: Mapping[str, str], change: Mapping[str, str] | None) -> dict[str, str]:
-    """What an object has after an update: keys are set one by one, '' unsets one, None unsets all.
-
-    Raises InvalidRequest when that is more than 50 keys.
-    """
-    if change is None:
-        return {}
-    merged = {**current, **change}
-    merged = {key: value for key, value in merged.items() if value != ""}
-    if len(merged) > METADATA_KEYS_MAX:
-        raise too_much_metadata("metadata")
-    return merged
-
-
-def too_much_metadata(name: str) -> InvalidRequest:
-    return InvalidRequest(f"Metadata can have up to {METADATA_KEYS_MAX} keys.", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from payments.dialect.errors import CardDeclined, InvalidRequest, ResourceMissing
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import cards
 from payments.domain.card import Card, passes_luhn
 from payments.domain.declines import decline_of

@@ -11,7 +11,7 @@ from payments.dialect.calls import Call
 from payments.dialect.errors import ResourceMissing
 from payments.dialect.expand import Noun
 from payments.dialect.lists import Page, check_cursor, page_of, rendered_page
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import charges as domain
 from payments.domain.charges import Charge
 from payments.domain.differences import previous_attributes

@@ -11,7 +11,7 @@ from payments.dialect import lists
 from payments.dialect.calls import Answer, Call
 from payments.dialect.errors import InvalidRequest, ResourceMissing
 from payments.dialect.expand import Noun
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain.customers import PREFIX, Customer, profile_of, render, render_deleted
 from payments.domain.ids import new_id
 from payments.domain.payment_methods import PaymentMethod

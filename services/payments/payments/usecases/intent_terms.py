@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from payments.dialect.errors import InvalidRequest
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import currencies
 from payments.domain.addresses import address
 from payments.domain.ids import new_id, new_secret

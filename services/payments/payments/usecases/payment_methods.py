@@ -11,7 +11,7 @@ from payments.dialect import lists
 from payments.dialect.calls import Answer, Call
 from payments.dialect.errors import ResourceMissing, UnexpectedState
 from payments.dialect.expand import Noun
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import cards
 from payments.domain.differences import previous_attributes
 from payments.domain.payment_method_types import CARD

@@ -12,7 +12,7 @@ from payments.dialect.calls import Call
 from payments.dialect.errors import InvalidRequest, ResourceMissing
 from payments.dialect.expand import Noun
 from payments.dialect.lists import check_cursor, page_of, rendered_page
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import refunds as domain
 from payments.domain.differences import previous_attributes
 from payments.domain.ids import new_id

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from payments.dialect.errors import InvalidRequest
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import setup_intents as domain
 from payments.domain.ids import new_id, new_secret
 from payments.domain.payment_method_types import CARD

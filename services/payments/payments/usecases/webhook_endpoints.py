@@ -11,7 +11,7 @@ from chassis.weburls import Allowed, UrlRefused
 from payments.dialect import lists
 from payments.dialect.calls import Answer, Call
 from payments.dialect.errors import InvalidRequest, ResourceMissing
-from payments.dialect.params import merged_metadata
+from payments.dialect.metadata import merged_metadata
 from payments.domain import signing
 from payments.domain.ids import new_id
 from payments.domain.webhook_endpoints import Endpoint, receiver, render, render_with_secret
