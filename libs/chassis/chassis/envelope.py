@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.problems import InternalError, Problem, from_status, note_unforeseen, send_problem
 
-
 Refuse = Callable[[Scope, Send, Problem], Awaitable[None]]
 """Answers with a problem; the scope tells whose envelope it gets."""
 
