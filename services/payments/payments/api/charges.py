@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from payments.api.payment_intents import SHIPPING
+from payments.api.fields import SHIPPING
 from payments.dialect.params import Choice, Field, Hash, Id, Metadata, Text, TimeRange
 from payments.dialect.routes import Route
 from payments.usecases import charges as usecases

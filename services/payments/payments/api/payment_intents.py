@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from payments.api.fields import SHIPPING
+from payments.api.payment_methods import DATA
 from payments.dialect.errors import InvalidRequest
 from payments.dialect.form import Raw
 from payments.dialect.params import (
@@ -22,39 +24,8 @@ from payments.dialect.routes import Route
 from payments.usecases import captures
 from payments.usecases import payment_intents as usecases
 
-ADDRESS: Final[dict[str, Field]] = {
-    name: Text(nullable=True) for name in ("city", "country", "line1", "line2", "postal_code", "state")
-}
-SHIPPING: Final[dict[str, Field]] = {
-    "address": Hash(ADDRESS, required=True),
-    "name": Text(required=True),
-    "carrier": Text(),
-    "phone": Text(),
-    "tracking_number": Text(),
-}
 _DESCRIPTOR_CHARS_MAX: Final = 22
-
-
-_BILLING: Final[dict[str, Field]] = {
-    "address": Hash(ADDRESS, nullable=True),
-    **{name: Text(nullable=True) for name in ("email", "name", "phone", "tax_id")},
-}
-_CARD: Final[dict[str, Field]] = {
-    "number": Text(),
-    "exp_month": Integer(),
-    "exp_year": Integer(),
-    "cvc": Text(),
-    "token": Text(),
-    "networks": AnyHash(),
-}
-_NEW_PAYMENT_METHOD: Final[dict[str, Field]] = {
-    "type": Text(required=True),
-    "card": Hash(_CARD),
-    "billing_details": Hash(_BILLING),
-    "metadata": Metadata(),
-    "allow_redisplay": Choice("always", "limited", "unspecified"),
-    "radar_options": AnyHash(),
-}
+_PAYMENT_METHOD_DATA: Final[dict[str, Field]] = {**DATA, "type": Text(required=True)}
 
 
 class OffSession(Field):
@@ -87,7 +58,7 @@ _SHOWN: Final[dict[str, Field]] = {
 }
 _TERMS: Final[dict[str, Field]] = {
     "payment_method": Id("pm", nullable=True),
-    "payment_method_data": Hash(_NEW_PAYMENT_METHOD),
+    "payment_method_data": Hash(_PAYMENT_METHOD_DATA),
     "payment_method_options": EmptyCard(),
     "receipt_email": Text(max=512, nullable=True),
     "setup_future_usage": Choice("off_session", "on_session", nullable=True),

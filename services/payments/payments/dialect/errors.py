@@ -110,13 +110,15 @@ class Unauthorized(InvalidRequest):
 class ResourceMissing(InvalidRequest):
     """`ResourceMissing("customer", "cus_x")` 404 for the object of the address.
 
-    With a `param` other than "id" the object was named by a parameter, and the status is 400.
+    With a `param` other than "id" the object was named by a parameter, and the status is 400. Of an intent
+    Stripe calls the id in the address `intent`.
     """
 
     status = 404
 
     def __init__(self, noun: str, object_id: str, param: str = "id") -> None:
-        super().__init__(f"No such {noun}: '{object_id}'", param, "resource_missing")
+        shown = "intent" if param == "id" and noun in {"payment_intent", "setupintent"} else param
+        super().__init__(f"No such {noun}: '{object_id}'", shown, "resource_missing")
         self.http_status = 404 if param == "id" else 400
 
 

@@ -137,9 +137,3 @@ async def tell_update(conn: Connection, change: Change, before: Customer, after:
     old, new = customers.render(before), customers.render(after)
     told = change.event("customer.updated", new, previous_attributes(old, new))
     await events.record_all(conn, [told])
-
-
-async def spend(conn: Connection, row: PaymentMethod) -> None:
-    """After a payment without a customer: it may not be used again."""
-    if row.customer_id is None and not row.spent:
-        await store.update(conn, replace(row, spent=True, checked=True))
