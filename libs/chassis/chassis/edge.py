@@ -64,7 +64,7 @@ def route_of(scope: Scope) -> str:
     return str(template or _NO_ROUTE)
 
 
-class Exchange(msgspec.Struct):
+class Exchange(msgspec.Struct, gc=False):
     """One request and its answer: the decision to sample it, its ids, when it began."""
 
     method: str
@@ -72,6 +72,7 @@ class Exchange(msgspec.Struct):
     request_id: str
     span: Span | None
     started: float
+    headers: Mapping[bytes, bytes]
 
     @property
     def trace_id(self) -> str:
@@ -92,52 +93,77 @@ class Recorder:
 
     def __init__(self, traces: Telemetry, *, access_log: str = "all") -> None:
         self._traces = traces
+        self._head = traces.head
         self._log_all = access_log == "all"
         self._log_sampled = access_log != "errors"
-        self._series: dict[tuple[str, str, int], _Series] = {}
+        self._series: dict[tuple[str, str, int], Series] = {}
 
     def begin(self, method: str, headers: Mapping[bytes, bytes]) -> Exchange:
         """`headers` are the request's, by lower-case name."""
         method = method if method in _METHODS else "OTHER"
-        head = self._traces.head(headers.get(b"traceparent"))
-        span = self._traces.start_span(head, method) if head.sampled else None
-        request_id = request_id_of(headers.get(b"x-request-id"), head)
-        return Exchange(method, head, request_id, span, time.perf_counter())
+        head = self._head(headers.get(b"traceparent"))
+        given = headers.get(b"x-request-id")
+        return Exchange(
+            method,
+            head,
+            head.trace_id_hex if given is None and head.parent is None else request_id_of(given, head),
+            self._traces.start_span(head, method) if head.sampled else None,
+            time.perf_counter(),
+            headers,
+        )
 
     def end(self, exchange: Exchange, route: str, status: int) -> None:
-        elapsed_s = time.perf_counter() - exchange.started
-        series = self._series.get((exchange.method, route, status))
+        self.series(exchange.method, route, status).end(exchange)
+
+    def series(self, method: str, route: str, status: int) -> "Series":
+        """To bind once, where the same answer is given often."""
+        series = self._series.get((method, route, status))
         if series is None:
-            series = self._series[exchange.method, route, status] = _Series(exchange.method, route, status)
-        sampled = exchange.head.sampled
-        series.child.observe(elapsed_s, {"trace_id": exchange.trace_id} if sampled else None)
-        if exchange.span is not None:
-            _end_span(exchange.span, exchange.method, route, status)
-        if self._log_all or series.failed or (self._log_sampled and sampled):
-            logs.write_members(
-                series.level,
-                f'{series.members}"duration_ms":{elapsed_s * 1000:.3f},"trace_id":"{exchange.trace_id}",'
-                f'"request_id":"{exchange.request_id}"',
+            series = self._series[method, route, status] = Series(
+                method, route, status, log_all=self._log_all, log_sampled=self._log_sampled
             )
+        return series
 
 
-class _Series:
+class Series:
     """What requests of one method, route and status have in common, made once."""
 
-    __slots__ = ("child", "failed", "level", "members")
+    __slots__ = ("_always_logged", "_labels", "_level", "_members", "_observe", "_sampled_logged")
 
-    def __init__(self, method: str, route: str, status: int) -> None:
-        self.child = metrics.HTTP_SECONDS.labels(method, route, status)
-        self.failed = status >= _SERVER_ERROR
-        self.level = logging.ERROR if self.failed else logging.INFO
+    def __init__(self, method: str, route: str, status: int, *, log_all: bool, log_sampled: bool) -> None:
+        failed = status >= _SERVER_ERROR
+        self._observe = metrics.HTTP_SECONDS.labels(method, route, status).observe
+        self._labels = (method, route, status)
+        self._always_logged, self._sampled_logged = log_all or failed, log_sampled
+        self._level = logging.ERROR if failed else logging.INFO
         common = {
-            "level": "error" if self.failed else "info",
+            "level": "error" if failed else "info",
             "event": "http.served",
             "method": method,
             "route": route,
             "status": status,
         }
-        self.members = json.dumps(common, separators=(",", ":"))[1:-1] + ","
+        self._members = json.dumps(common, separators=(",", ":"))[1:-1] + ","
+
+    def end(self, exchange: Exchange) -> None:
+        elapsed_s = time.perf_counter() - exchange.started
+        if not exchange.head.sampled:
+            self._observe(elapsed_s)
+            if self._always_logged:
+                self._log(exchange, elapsed_s)
+            return
+        self._observe(elapsed_s, {"trace_id": exchange.trace_id})
+        if exchange.span is not None:
+            _end_span(exchange.span, *self._labels)
+        if self._always_logged or self._sampled_logged:
+            self._log(exchange, elapsed_s)
+
+    def _log(self, exchange: Exchange, elapsed_s: float) -> None:
+        logs.write_members(
+            self._level,
+            f'{self._members}"duration_ms":{elapsed_s * 1000:.3f},"trace_id":"{exchange.trace_id}",'
+            f'"request_id":"{exchange.request_id}"',
+        )
 
 
 def _end_span(span: Span, method: str, route: str, status: int) -> None:

@@ -79,6 +79,7 @@ class GracefulServer(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
+            interface="asgi3",
             http="httptools",
             ws="none",
             loop="none",

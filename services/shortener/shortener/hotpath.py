@@ -46,7 +46,7 @@ class HotPath:
     def before(self, app: ASGIApp) -> ASGIApp:
         """The callable to serve: redirects by itself once `running` is entered, `app` for the rest."""
         self._redirector = Redirector(app)
-        return self._redirector
+        return self._redirector.__call__  # bound once: an instance is looked up at every call
 
     @asynccontextmanager
     async def running(self, pool: Pool, telemetry: Telemetry) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ Request id, span, duration, exemplar and log line come from the chassis' recorde
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from chassis import logs, metrics
@@ -60,14 +60,16 @@ class Redirector:
         self._inner = inner
         self._is_open = False
         self._entries: Mapping[str, Entry] = {}
-        self._tallies = {("l1", FOUND): _REDIRECTS.labels("l1", FOUND)}
-        self._hits = self._tallies["l1", FOUND]
+        self._hits = _REDIRECTS.labels("l1", FOUND)
+        self._ends: dict[tuple[str, str, int], tuple[metrics.TallyChild, Callable[[Exchange], None]]] = {}
 
     def open(self, parts: Parts, recorder: Recorder) -> None:
         self._recorder = recorder
         self._resolver, self._visits, self._clicks, self._audience = parts
         self._entries = parts.resolver.local.entries
         self._absent = parts.resolver.absent.entries
+        self._begin, self._end_hit = recorder.begin, recorder.series("GET", ROUTE, FOUND).end
+        self._add_click = parts.clicks.add
         self._is_open = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,60 +83,58 @@ class Redirector:
         ):
             await self._pass_or_answer(scope, receive, send)
             return
-        # Nothing below calls what could be written out: at this rate a call is 1 % of the request.
         entry.seen = True
         headers = dict(scope["headers"])
-        exchange = self._recorder.begin("GET", headers)
-        request_id = (b"x-request-id", exchange.request_id.encode("ascii"))
+        exchange = self._begin("GET", headers)
+        request_id = (b"x-request-id", exchange.request_id.encode())
         await send({"type": "http.response.start", "status": FOUND, "headers": [*entry.headers, request_id]})
         await send(_BODY)
         self._click(scope, headers, entry, None)
         self._hits.value += 1
-        self._recorder.end(exchange, ROUTE, FOUND)
+        self._end_hit(exchange)
 
     async def _pass_or_answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The longer way: what is not held, guarded by a clock, a count or rules, or no link at all."""
         slug = _slug_of(scope) if self._is_open and scope["type"] == "http" else None
         if slug is None:
             await self._inner(scope, receive, send)
-        else:
-            await self._answer(scope, send, slug)
-
-    async def _answer(self, scope: Scope, send: Send, slug: str) -> None:
-        """The longer way: what is not held, guarded by a clock, a count or rules, or no link at all."""
-        exchange = self._recorder.begin(scope["method"], dict(scope["headers"]))
+            return
+        exchange = self._begin(scope["method"], dict(scope["headers"]))
         status, tier = 500, "none"
         try:
-            entry, tier = await self._find(slug)
-            status = await self._respond(scope, send, exchange, slug, entry)
+            entry = self._held(slug)
+            tier = "l1"
+            if entry is None:
+                entry, tier = await self._resolver.resolve(slug)
+            if entry is not None and entry.guard is None and entry.status != ABSENT:
+                await self._send(send, exchange, entry.status, entry.headers)
+                if exchange.method == "GET":
+                    self._click(scope, exchange.headers, entry, None)
+                status = entry.status
+            else:
+                status = await self._respond(scope, send, exchange, slug, entry)
         except VisitsUnavailable:
             status = await self._refuse(scope, send, exchange, _away())
         finally:
             self._end(exchange, tier, status)
 
-    async def _find(self, slug: str) -> tuple[Entry | None, str]:
+    def _held(self, slug: str) -> Entry | None:
         now = time.perf_counter()
         entry = self._entries.get(slug)
         if entry is not None and entry.expires >= now:
             entry.seen = True
-            return entry, "l1"
+            return entry
         absent = self._absent.get(slug)
-        if absent is not None and absent.expires >= now:
-            return absent, "l1"
-        return await self._resolver.resolve(slug)
+        return absent if absent is not None and absent.expires >= now else None
 
     async def _respond(
         self, scope: Scope, send: Send, exchange: Exchange, slug: str, entry: Entry | None
     ) -> int:
+        """All but a plain link."""
         if entry is None:
             return await self._refuse(scope, send, exchange, _away())
-        if entry.status == ABSENT:
-            return await self._refuse(scope, send, exchange, LinkNotFound())
-        counts = scope["method"] == "GET"
         if entry.guard is None:
-            await self._send(send, exchange, entry.status, entry.headers)
-            if counts:
-                self._click(scope, dict(scope["headers"]), entry, None)
-            return entry.status
+            return await self._refuse(scope, send, exchange, LinkNotFound())
         return await self._respond_guarded(scope, send, exchange, slug, entry, entry.guard)
 
     async def _respond_guarded(
@@ -146,18 +146,17 @@ class Redirector:
             return await self._refuse(scope, send, exchange, LinkNotFound())
         if status == GONE:
             return await self._refuse(scope, send, exchange, LinkGone())
-        target = self._choose(scope, entry, now)
+        target = self._choose(scope, exchange.headers, entry, now)
         if guard.max_visits is not None and not await self._admit(slug, entry, counts=counts):
             return await self._refuse(scope, send, exchange, LinkGone())
         await self._send(send, exchange, status, target.headers)
         if counts:
-            self._click(scope, dict(scope["headers"]), entry, target.rule)
+            self._click(scope, exchange.headers, entry, target.rule)
         return status
 
-    def _choose(self, scope: Scope, entry: Entry, now: float) -> Target:
+    def _choose(self, scope: Scope, headers: Mapping[bytes, bytes], entry: Entry, now: float) -> Target:
         if not entry.rules:
             return Target(entry.headers)
-        headers = dict(scope["headers"])
         facts = self._audience.facts(
             entry.link_id,
             _address(scope),
@@ -183,14 +182,15 @@ class Redirector:
         return grant.granted
 
     def _click(self, scope: Scope, headers: Mapping[bytes, bytes], entry: Entry, rule: int | None) -> None:
-        self._clicks.add(
+        client = scope.get("client")
+        self._add_click(
             RawClick(
                 entry.link_id,
                 entry.tenant_id,
                 time.time(),
                 headers.get(b"user-agent", b""),
                 headers.get(b"referer", b""),
-                _address(scope),
+                client[0] if client else "",
                 rule,
             )
         )
@@ -219,11 +219,14 @@ class Redirector:
         return problem.status
 
     def _end(self, exchange: Exchange, tier: str, status: int) -> None:
-        tally = self._tallies.get((tier, status))
-        if tally is None:
-            tally = self._tallies[tier, status] = _REDIRECTS.labels(tier, status)
+        ends = self._ends.get((exchange.method, tier, status))
+        if ends is None:
+            series = self._recorder.series(exchange.method, ROUTE, status)
+            ends = _REDIRECTS.labels(tier, status), series.end
+            self._ends[exchange.method, tier, status] = ends
+        tally, end = ends
         tally.value += 1
-        self._recorder.end(exchange, ROUTE, status)
+        end(exchange)
 
 
 def _away() -> DatabaseAway:
