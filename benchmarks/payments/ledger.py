@@ -28,7 +28,7 @@ def measure_ledger() -> list[Row]:
         rates, balance_ms = run(_measure(stack.environment["DATABASE_URL"]))
     name = f"charges booked for one merchant, {CONNECTIONS} callers: double entry / a balance column"
     return [
-        more_is_better(name, rates["entries"], rates["column"], unit="1/s", goal=1.0),
+        more_is_better(name, rates["entries"], rates["column"], unit="1/s", goal=None),
         figure(f"balance of a merchant with {BOOKED:,} charges", balance_ms, unit="ms"),
     ]
 

@@ -1,5 +1,6 @@
 """Prefixed ids that sort by time, such as `cus_01vQ...`, and the secrets of clients."""
 
+import random
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ def new_id(prefix: str, at: datetime | None = None) -> str:
     ns = time.time_ns() if at is None else (at - _EPOCH) // _MICROSECOND * 1_000
     ms, rest = divmod(ns, 1_000_000)
     value = (ms & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76 | (rest << 12) // 1_000_000 << 64 | 0b10 << 62 | secrets.randbits(62)
+    value |= 0x7 << 76 | (rest << 12) // 1_000_000 << 64 | 0b10 << 62 | random.getrandbits(62)
     return f"{prefix}_{_base62(value, _ID_DIGITS)}"
 
 
