@@ -33,6 +33,8 @@ _PASSING: tuple[type[Exception], ...] = (
     RedisFailure,
     OSError,
     asyncpg.InterfaceError,
+    # A heartbeat that meets the server's farewell half read.
+    asyncpg.InternalClientError,
     asyncpg.PostgresError,
 )
 
