@@ -1,0 +1,1 @@
+"""Notices on order events, by e-mail and webhook."""
