@@ -1,28 +1,21 @@
 """What payments needs to be measured: real Postgres, Redis and Kafka, the bank, an account without a rate."""
 
 import asyncio
-import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import asyncpg
 from chassis.auth import hash_key
 
-from benchmarks._processes import LOAD_CORE, ROOT, Process, pin, python_server
-from infra.kafka import topics
+from benchmarks._processes import LOAD_CORE, Process, python_server
+from benchmarks._servers import Servers, running_servers
 from tests.support.databases import Databases
 from tests.support.ports import free_port
-from tests.support.servers import Kafka, Postgres, Redis, Server
+from tests.support.servers import Postgres
 
-PACKAGE_PATH = os.pathsep.join(
-    str(ROOT / part) for part in ("libs/chassis", "services/payments", "services/bank")
-)
 ACCOUNT = "acct_bench"
 # The limit is measured elsewhere: here it must not be what is measured.
 RATE_PER_S = 1e6
@@ -80,45 +73,20 @@ class Stack:
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """The servers share the load's core, so that the API process has its own; durable as in production."""
-    folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
-    folder.chmod(0o755)
-    postgres, redis, kafka = (
-        Postgres(folder / "postgres"),
-        Redis(folder / "redis"),
-        Kafka(folder / "kafka"),
-    )
-    servers: tuple[Server, ...] = (postgres, redis, kafka)
-    try:
-        for server in servers:
-            server.start()
-            pin(server.pid)
-        yield _prepared(folder, postgres, redis, kafka)
-    finally:
-        for server in reversed(servers):
-            server.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_servers() as servers:
+        yield _prepared(servers)
 
 
-def _prepared(folder: Path, postgres: Postgres, redis: Redis, kafka: Kafka) -> Stack:
-    databases = Databases(postgres.address, folder)
-    asyncio.run(topics.apply(kafka.address, topics.declared()))
+def _prepared(servers: Servers) -> Stack:
     environment = {
-        "PYTHONPATH": PACKAGE_PATH,
-        "REDIS_URL": redis.address,
-        "KAFKA_BOOTSTRAP": kafka.address,
-        "TRACE_FILE": str(folder / "traces.jsonl"),
-        "TRACE_SAMPLE_RATIO": "0.01",
-        "ACCESS_LOG": "sampled",  # as both runtimes ship it: a line for each sampled and each failed request
-        "DRAIN_S": "0.1",
-        "ADMIN_API_KEY": secrets.token_urlsafe(24),
+        **servers.environment,
         "BANK_API_KEY": secrets.token_urlsafe(24),
         "BANK_URL": f"http://127.0.0.1:{free_port()}",
         "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
     }
     api_key = f"sk_test_{secrets.token_hex(16)}"
-    stack = Stack(postgres, databases, environment, api_key)
-    return Stack(postgres, databases, {**environment, "DATABASE_URL": stack.database()}, api_key)
+    stack = Stack(servers.postgres, servers.databases, environment, api_key)
+    return replace(stack, environment={**environment, "DATABASE_URL": stack.database()})
 
 
 async def _open_account(dsn: str, api_key: str) -> None:

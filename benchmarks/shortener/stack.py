@@ -1,29 +1,23 @@
 """What the shortener needs to be measured: real Postgres, Redis and Kafka, migrated, seeded, with links."""
 
-import asyncio
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks._processes import LOAD_CORE, ROOT, Process, pin, python_server
-from infra.kafka import topics
-from tests.support.databases import Databases
+from benchmarks._processes import LOAD_CORE, ROOT, Process, python_server
+from benchmarks._servers import Servers, running_servers
 from tests.support.ports import free_port
-from tests.support.servers import Kafka, Postgres, Redis, Server
+from tests.support.servers import Kafka, Postgres, Redis
 
 LINKS = 1_000
 TARGET = "https://example.com/articles/2026/11/a-page-with-a-name-of-usual-length?ref=bench"
-PACKAGE_PATH = os.pathsep.join(str(ROOT / part) for part in ("libs/chassis", "services/shortener"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +55,16 @@ class Stack:
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """The servers share the load's core, so that the worker has its own; durable as in production."""
-    folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
-    folder.chmod(0o755)
-    postgres, redis, kafka = (
-        Postgres(folder / "postgres"),
-        Redis(folder / "redis"),
-        Kafka(folder / "kafka"),
-    )
-    servers: tuple[Server, ...] = (postgres, redis, kafka)
-    try:
-        for server in servers:
-            server.start()
-            pin(server.pid)
-        yield _prepared(folder, postgres, redis, kafka)
-    finally:
-        for server in reversed(servers):
-            server.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_servers() as servers:
+        yield _prepared(servers)
 
 
-def _prepared(folder: Path, postgres: Postgres, redis: Redis, kafka: Kafka) -> Stack:
-    databases = Databases(postgres.address, folder)
-    asyncio.run(topics.apply(kafka.address, topics.declared()))
+def _prepared(servers: Servers) -> Stack:
     api_key = f"sbx_{secrets.token_urlsafe(24)}"
     environment = {
-        "PYTHONPATH": PACKAGE_PATH,
+        **servers.environment,
         "SERVICE_NAME": "shortener",
-        "DATABASE_URL": databases.migrated("shortener"),
-        "REDIS_URL": redis.address,
-        "KAFKA_BOOTSTRAP": kafka.address,
-        "TRACE_FILE": str(folder / "traces.jsonl"),
-        "TRACE_SAMPLE_RATIO": "0.01",
-        "ACCESS_LOG": "sampled",  # as both runtimes ship it: a line for each sampled and each failed request
-        "DRAIN_S": "0.1",
-        "ADMIN_API_KEY": secrets.token_urlsafe(24),
+        "DATABASE_URL": servers.databases.migrated("shortener"),
         "SHORTENER_ID_KEY": secrets.token_hex(32),
         "VISITOR_SALT_KEY": secrets.token_hex(32),
         "SHORTENER_API_KEY": api_key,
@@ -104,7 +73,7 @@ def _prepared(folder: Path, postgres: Postgres, redis: Redis, kafka: Kafka) -> S
     }
     seed = [sys.executable, "-m", "shortener.seed"]
     subprocess.run(seed, env={**os.environ, **environment}, cwd=ROOT, check=True, timeout=60)
-    return Stack(postgres, redis, kafka, environment, api_key)
+    return Stack(servers.postgres, servers.redis, servers.kafka, environment, api_key)
 
 
 def create_links(stack: Stack, url: str, count: int = LINKS) -> list[str]:

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import asyncpg
 from chassis import auth, postgres, problems
 from chassis.app import create_app
 from chassis.health import Health
-from chassis.postgres import UNAVAILABLE
+from chassis.postgres import PASSING
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,13 +23,6 @@ DESCRIPTION: Final = """\
 A card processor that is none: it keeps a durable book, has one effect an `Idempotency-Key`, and fails on
 demand, by card or by switch, in every way in which a far end fails.
 """
-
-# Postgres is there, but this statement lost: a deadlock, a lock not had in time, a run that was too long.
-_BUSY: Final[tuple[type[Exception], ...]] = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-)
 
 
 def create_bank(settings: BankSettings, health: Health | None = None) -> FastAPI:
@@ -55,7 +47,7 @@ def create_bank(settings: BankSettings, health: Health | None = None) -> FastAPI
     app.state.switch = Switch()
     app.state.bank_key_sha256 = auth.hash_key(settings.bank_api_key.get_secret_value())
     app.state.admin_guard = auth.admin_guard(settings)
-    for error in (*UNAVAILABLE, *_BUSY):
+    for error in PASSING:
         app.add_exception_handler(error, _on_database_away)
     api.include(app)
     return app

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import asyncpg
 from chassis import auth, problems, ratelimit
 from chassis.app import Lifespan, create_app
 from chassis.health import Health
 from chassis.once import Once
-from chassis.postgres import UNAVAILABLE, Pool
+from chassis.postgres import PASSING, Pool
 from chassis.ratelimit import LocalLimiter, RateLimiter
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -36,14 +35,6 @@ caller's rate (`RateLimit`). A create with an `Idempotency-Key` has one effect a
 it is sent.
 """
 
-# Postgres is there, but this statement lost: a deadlock, a lock not had in time, a run that was too long.
-_BUSY: Final[tuple[type[Exception], ...]] = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.SerializationError,
-)
-
 
 def create_management(
     settings: ShortenerSettings,
@@ -65,7 +56,7 @@ def create_management(
         },
     )
     app.add_middleware(RateLimitHeaders)
-    for error in (*UNAVAILABLE, *_BUSY):
+    for error in PASSING:
         app.add_exception_handler(error, _on_database_away)
     api.include(app)
     return app

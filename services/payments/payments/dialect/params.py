@@ -5,6 +5,7 @@ A field is declared once a parameter: `{"amount": Integer(1, required=True), "me
 in the result. Nested names are told in brackets: `card[exp_month]`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ _BOOLEANS: Final = {"true": True, "false": False, "True": True, "False": False, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(ABC):
     """`read` gets what the form holds under the field's name, which may be of any shape."""
 
     required: bool = False
@@ -42,12 +43,12 @@ class Field:
             return None
         return self.parse(raw, name)
 
-    def parse(self, raw: Raw, name: str) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def parse(self, raw: Raw, name: str) -> Any: ...
 
+    @abstractmethod
     def schema(self) -> dict[str, Any]:
         """Of the OpenAPI document."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
