@@ -13,7 +13,7 @@ def of(started: AbstractSet[str], ports: Mapping[str, int], secret: Callable[[st
     """Only of what was started. `ports` go by their variables' names; DATABASE_URL is an administrator's."""
     found: dict[str, str] = {}
     for service in services.ALL:
-        if service.name in started:
+        if service.name in started and service.public:
             found[f"{service.name.upper()}_URL"] = _url(service.name, ports)
             found |= {name.upper(): secret(name) for name in service.seed_secrets}
             found |= {"ADMIN_API_KEY": secret("admin_api_key")}

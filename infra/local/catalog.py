@@ -14,6 +14,7 @@ class Program:
     name: str
     port_variable: str
     module: str | None = None  # of a service; a server has none
+    service: str = ""  # what it is given (infra/local/services.py), where that is not its package's
     replicas_max: int = 1
     # The public address of all replicas is `port_variable`, held by the supervisor; replica N listens on +N.
     shares_socket: bool = False
@@ -25,7 +26,7 @@ class Program:
     @property
     def package(self) -> str:
         """Of a service: the database, the role and the migrations carry its name."""
-        return (self.module or "").partition(".")[0]
+        return self.service or (self.module or "").partition(".")[0]
 
     def port(self, number: int = 1) -> int:
         base = settings.ports()[self.port_variable]
@@ -85,13 +86,29 @@ SHORTENER = _api("shortener", "SHORTENER_PORT", "shortener")
 SHORTENER_WORKER = _worker("shortener-worker", "SHORTENER_WORKER_PORT", "shortener")
 PAYMENTS = _api("payments", "PAYMENTS_PORT", "payments")
 PAYMENTS_WORKER = _worker("payments-worker", "PAYMENTS_WORKER_PORT", "payments")
-# One process: it stands for somebody else's system, whose book has one writer.
+INVENTORY = _api("inventory", "INVENTORY_PORT", "inventory")
+INVENTORY_WORKER = _worker("inventory-worker", "INVENTORY_WORKER_PORT", "inventory")
+ORDERS = _api("orders", "ORDERS_PORT", "orders")
+ORDERS_WORKER = _worker("orders-worker", "ORDERS_WORKER_PORT", "orders")
+NOTIFICATIONS_WORKER = _worker("notifications-worker", "NOTIFICATIONS_WORKER_PORT", "notifications")
+# One process each: they stand for somebody else's systems. The bank's book has one writer; mails lie in memory.
 BANK = Program("bank", "BANK_PORT", module="bank.main", ready_path="/readyz")
+MAILCATCHER = Program(
+    "mailcatcher",
+    "MAILCATCHER_PORT",
+    module="notifications.catcher",
+    service="mailcatcher",
+    ready_path="/readyz",
+)
 
 SERVERS = (POSTGRES, REDIS, KAFKA, PROMETHEUS, ALERTMANAGER)
-# Other services call it: it starts before them and stops after them.
-CALLED = (BANK,)
-SERVICES = (*CALLED, SHORTENER, SHORTENER_WORKER, PAYMENTS, PAYMENTS_WORKER)
+# A program calls only those of earlier layers: they start before it and stop after it.
+LAYERS = (
+    (BANK, MAILCATCHER),
+    (SHORTENER, SHORTENER_WORKER, PAYMENTS, PAYMENTS_WORKER, INVENTORY, INVENTORY_WORKER),
+    (ORDERS, ORDERS_WORKER, NOTIFICATIONS_WORKER),
+)
+SERVICES = tuple(program for layer in LAYERS for program in layer)
 PROGRAMS = (*SERVERS, *SERVICES)
 SCALABLE = tuple(program for program in PROGRAMS if program.replicas_max > 1)
 

@@ -94,7 +94,7 @@ def contents() -> None:
     with step("databases, migrations, topics, accounts"), ThreadPoolExecutor() as pool:
         todo = [pool.submit(_topics)]
         _databases()
-        todo += [pool.submit(_migrate_and_seed, service) for service in services.ALL]
+        todo += [pool.submit(_migrate_and_seed, service) for service in services.WITH_DATABASE]
         for done in todo:
             done.result()
 
@@ -109,7 +109,7 @@ def _databases() -> None:
         "DATABASE_URL": f"postgresql://{postgres.ADMIN}@127.0.0.1:{settings.ports()['POSTGRES_PORT']}/postgres",
         "SECRETS_DIR": str(paths.SECRETS),
     }
-    roles = [service.name for service in services.ALL]
+    roles = [service.name for service in services.WITH_DATABASE]
     _run("databases", ["-m", "infra.postgres.databases", *roles], environment)
 
 

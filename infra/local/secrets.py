@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Callable
 
 from infra.local import paths
@@ -21,6 +22,11 @@ def _payments_key() -> str:
     return f"sk_test_{secrets.token_urlsafe(24)}"
 
 
+def _webhook_secret() -> str:
+    # The form of Standard Webhooks: base64 behind a prefix.
+    return f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
+
+
 def _key() -> str:
     return secrets.token_hex(32)
 
@@ -30,6 +36,9 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "shortener_database_password": _password,
     "payments_database_password": _password,
     "bank_database_password": _password,
+    "orders_database_password": _password,
+    "inventory_database_password": _password,
+    "notifications_database_password": _password,
     "redis_password": _password,
     "grafana_admin_password": _password,
     "admin_api_key": _api_key,
@@ -40,7 +49,13 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "visitor_salt_key": _key,
     "payments_api_key": _payments_key,
     "payments_api_key_2": _payments_key,
+    "payments_api_key_orders": _payments_key,
     "bank_api_key": _api_key,
+    "orders_api_key": _api_key,
+    "orders_api_key_2": _api_key,
+    "inventory_api_key": _api_key,
+    "shortener_api_key_notifications": _api_key,
+    "notifications_webhook_secret": _webhook_secret,
 }
 
 

@@ -22,7 +22,8 @@ def up(service: str) -> None:
     start(servers)
     if services and not service:
         prepare.contents()
-    start(services)
+    for layer in catalog.LAYERS:
+        start([p for p in services if p.program in layer])
 
 
 def start(processes: Sequence[Process]) -> None:

@@ -22,8 +22,8 @@ def stop(service: str) -> None:
         return
     if supervisor.alive():
         # Callers before those they call: what they hold goes to somebody who still answers.
-        _stop_programs([p for p in catalog.SERVICES if p not in catalog.CALLED])
-        _stop_programs(catalog.CALLED)
+        for layer in reversed(catalog.LAYERS):
+            _stop_programs(layer)
         _stop_programs(catalog.SERVERS)
         with step("stopping the supervisor"):
             daemon.shut_down()

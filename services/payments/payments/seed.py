@@ -14,22 +14,21 @@ log = logs.get_logger(__name__)
 
 FIRST: Final = "acct_demo"
 SECOND: Final = "acct_demo2"
+ORDERS: Final = "acct_orders"
 
 
 def accounts_of(settings: PaymentsSettings) -> list[tuple[Account, bytes]]:
     """Each account whose key is configured, with the hash of the key."""
+    usual = (settings.seeded_rate_per_s, settings.seeded_burst)
     wanted = (
-        (FIRST, "Demo", settings.payments_api_key),
-        (SECOND, "Second demo", settings.payments_api_key_2),
-    )
-    return [
+        (Account(FIRST, "Demo", *usual), settings.payments_api_key),
+        (Account(SECOND, "Second demo", *usual), settings.payments_api_key_2),
         (
-            Account(account_id, name, settings.seeded_rate_per_s, settings.seeded_burst),
-            auth.hash_key(key.get_secret_value()),
-        )
-        for account_id, name, key in wanted
-        if key is not None
-    ]
+            Account(ORDERS, "Orders", settings.orders_rate_per_s, settings.orders_burst),
+            settings.payments_api_key_orders,
+        ),
+    )
+    return [(account, auth.hash_key(key.get_secret_value())) for account, key in wanted if key is not None]
 
 
 async def seed(settings: PaymentsSettings) -> int:

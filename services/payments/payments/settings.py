@@ -19,8 +19,11 @@ class PaymentsSettings(ChassisSettings):
     # Only `python -m payments.seed` reads these.
     payments_api_key: SecretStr | None = None
     payments_api_key_2: SecretStr | None = None
+    payments_api_key_orders: SecretStr | None = None  # our own shop's, which charges once an order
     seeded_rate_per_s: float = Field(default=500.0, gt=0)
     seeded_burst: int = Field(default=1_000, ge=1)
+    orders_rate_per_s: float = Field(default=5_000.0, gt=0)
+    orders_burst: int = Field(default=20_000, ge=1)
 
     # Limits of callers: of an account from its row; of an address that guesses keys from here.
     ratelimit_local_share: float = Field(default=0.5, gt=0, le=1)  # of each limit, a process, without Redis

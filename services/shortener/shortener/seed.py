@@ -20,6 +20,7 @@ def tenants_of(settings: ShortenerSettings) -> list[tuple[Tenant, bytes]]:
             Tenant(id="limited", name="Limited", rate_per_s=5.0, burst=10, links_per_month=100),
             settings.shortener_api_key_limited,
         ),
+        (_generous("notifications", "Notifications"), settings.shortener_api_key_notifications),
     )
     return [(tenant, auth.hash_key(key.get_secret_value())) for tenant, key in wanted if key is not None]
 

@@ -19,6 +19,7 @@ class ShortenerSettings(ChassisSettings):
     shortener_api_key: SecretStr | None = None
     shortener_api_key_2: SecretStr | None = None
     shortener_api_key_limited: SecretStr | None = None
+    shortener_api_key_notifications: SecretStr | None = None
 
     # Tenants and limits.
     ip_rate_per_s: float = Field(default=5_000.0, gt=0)

@@ -47,6 +47,19 @@ def test_a_replica_is_found_by_its_name_and_a_bare_name_means_all() -> None:
         catalog.program("shortner")
 
 
+def test_callers_stand_in_a_later_layer_than_those_they_call() -> None:
+    layer = {program.name: n for n, programs in enumerate(catalog.LAYERS) for program in programs}
+    calls = {
+        "payments": ["bank"],
+        "orders": ["inventory"],
+        "orders-worker": ["payments", "inventory"],
+        "notifications-worker": ["shortener", "mailcatcher"],
+    }
+    for caller, called in calls.items():
+        assert all(layer[name] < layer[caller] for name in called), caller
+    assert tuple(program for programs in catalog.LAYERS for program in programs) == catalog.SERVICES
+
+
 def test_the_supervisor_starts_nothing_by_itself_and_restarts_what_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +73,7 @@ def test_the_supervisor_starts_nothing_by_itself_and_restarts_what_dies(
     assert {name.split(":")[1] for name in sections} == {program.name for program in catalog.PROGRAMS}
     assert {section["autostart"] for section in sections.values()} == {"false"}
     assert {section["autorestart"] for section in sections.values()} == {"true"}
-    for name in ("shortener", "payments"):
+    for name in ("shortener", "payments", "orders", "inventory"):
         public = str(settings.PORTS[f"{name.upper()}_PORT"])
         assert sections[f"fcgi-program:{name}"]["socket"].endswith(public)
     assert supervisor.CONFIG.stat().st_mode & 0o077 == 0

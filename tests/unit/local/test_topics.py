@@ -8,7 +8,8 @@ from pytest_socket import SocketBlockedError
 
 from infra.kafka import topics
 
-NAME = re.compile(r"[a-z-]+\.[a-z-]+\.v\d+(\.dlq)?")
+NAME = re.compile(r"[a-z-]+\.[a-z-]+\.v\d+(\.dlq)?|[a-z-]+(\.[a-z-]+)?\.retry\.(redrive|\d+[sm])")
+MIB = 1024 * 1024
 
 
 def test_every_topic_is_named_service_noun_past_and_version() -> None:
@@ -18,6 +19,19 @@ def test_every_topic_is_named_service_noun_past_and_version() -> None:
 def test_a_dead_letter_topic_stands_beside_the_topic_it_serves() -> None:
     names = {t.name for t in topics.declared()}
     assert {n for n in names if n.endswith(".dlq")} <= {f"{n}.dlq" for n in names}
+
+
+@pytest.mark.parametrize("detour", [".dlq", ".retry."])
+def test_a_detour_leaves_room_for_the_largest_event_and_the_headers_it_gains(detour: str) -> None:
+    sizes = {t.name: int(t.config["max.message.bytes"]) for t in topics.declared()}
+    largest = max(size for name, size in sizes.items() if name.endswith(".v1"))
+    assert min(size for name, size in sizes.items() if detour in name) >= largest + MIB // 4
+
+
+def test_a_group_that_can_be_redriven_has_a_topic_of_its_own_for_it() -> None:
+    names = {t.name for t in topics.declared()}
+    for group in ("orders", "inventory", "notifications", "shortener.clicks"):
+        assert f"{group}.retry.redrive" in names
 
 
 def test_a_unit_test_cannot_open_a_socket() -> None:
