@@ -1,6 +1,7 @@
 """Dead letters: the original bytes and headers, with headers that tell where, why and how often it failed.
 
-They leave through the outbox in the transaction that moves the consumer past them, so none is lost.
+They leave through the outbox in the transaction that moves the consumer past them, so none is lost. A letter
+that is redriven goes to a topic of the failing group alone, and its end is told to whoever keeps the index.
 """
 
 from collections.abc import Sequence
@@ -8,17 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chassis import metrics
-from chassis.outbox.events import add_records
+from chassis.outbox.events import Event, add_many, add_records
 from chassis.postgres import Connection
-from chassis.records import Message, Record
+from chassis.records import ORIGIN, REDRIVES, Headers, Message, Origin, Record
 from chassis.retry import Kind
 
 PREFIX = "dlq-"
+# Of a message on its way through the delayed retries.
+RETRY_PREFIX = "retry-"
 ERROR_CHARACTERS_MAX = 1000
-REDRIVES = "dlq-redrives"
+RESOLVED_TOPIC = "dead-letters.letter-resolved.v1"
 
 _DEAD = metrics.counter(
     "dlq_records_total", "Dead letters by group, topic and reason.", ("group", "topic", "reason")
+)
+_RESOLVED = metrics.counter(
+    "dead_letters_resolved_total", "Redriven messages that were applied at last.", ("group",)
 )
 
 
@@ -34,19 +40,24 @@ def topic_of(topic: str) -> str:
     return f"{topic}.dlq"
 
 
+def redrive_topic(group: str) -> str:
+    """Where the group, and nobody else, meets its redriven messages."""
+    return f"{group}.retry.redrive"
+
+
 def record_of(
     letter: DeadLetter, group: str, *, topic: str | None = None, at: datetime | None = None
 ) -> Record:
     """The record for the dead-letter topic; of an earlier death only the count of redrives stays."""
-    message = letter.message
+    message, origin = letter.message, letter.message.origin
     kept = [
         (name, value) for name, value in message.headers if not name.startswith(PREFIX) or name == REDRIVES
     ]
     told = {
         "group": group,
-        "topic": message.topic,
-        "partition": str(message.partition),
-        "offset": str(message.offset),
+        "topic": origin.topic,
+        "partition": str(origin.partition),
+        "offset": str(origin.offset),
         "timestamp-ms": str(message.timestamp_ms),
         "reason": letter.kind.value,
         "error-class": type(letter.error).__name__,
@@ -55,7 +66,17 @@ def record_of(
         "failed-at": (at or datetime.now(UTC)).isoformat(),
     }
     headers = [*kept, *((PREFIX + name, value.encode("utf-8", "replace")) for name, value in told.items())]
-    return Record(topic or topic_of(message.topic), message.key, message.value, headers)
+    return Record(topic or topic_of(origin.topic), message.key, message.value, headers)
+
+
+def redrive_record(
+    group: str, origin: Origin, *, key: bytes | None, value: bytes | None, headers: Headers, redrives: int
+) -> Record:
+    """Another try for the group: original bytes, headers and trace; `redrives` counts this one as well."""
+    story = (PREFIX, RETRY_PREFIX)
+    kept = [(name, value) for name, value in headers if not name.startswith(story) and name not in ORIGIN]
+    told = zip((*ORIGIN, REDRIVES), (*origin, redrives), strict=True)
+    return Record(redrive_topic(group), key, value, [*kept, *((name, str(v).encode()) for name, v in told)])
 
 
 async def bury(
@@ -65,7 +86,32 @@ async def bury(
     await add_records(conn, [record_of(letter, group, topic=topic) for letter in letters])
 
 
+async def resolve(conn: Connection, group: str, applied: Sequence[Message]) -> None:
+    """Tell of the redriven ones among the messages, in the transaction of their effects."""
+    redriven = [message for message in applied if message.redrives]
+    if redriven:
+        await add_many(conn, [_resolved(group, message) for message in redriven])
+
+
+def _resolved(group: str, message: Message) -> Event:
+    origin = message.origin
+    return Event(
+        type=RESOLVED_TOPIC,
+        source=f"/{group}",
+        key="/".join((group, *map(str, origin))),
+        data={"group": group, **origin._asdict(), "redrives": message.redrives},
+        traceparent=message.traceparent,
+    )
+
+
 def count(group: str, letters: Sequence[DeadLetter]) -> None:
     """After the commit."""
     for letter in letters:
-        _DEAD.labels(group, letter.message.topic, letter.kind.value).inc()
+        _DEAD.labels(group, letter.message.origin.topic, letter.kind.value).inc()
+
+
+def count_resolved(group: str, applied: Sequence[Message]) -> None:
+    """After the commit."""
+    resolved = sum(message.redrives > 0 for message in applied)
+    if resolved:
+        _RESOLVED.labels(group).inc(resolved)

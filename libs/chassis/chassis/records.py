@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 TRACEPARENT = "traceparent"
 CONTENT_TYPE = "content-type"
 JSON = b"application/json"
+# Headers that a message gets at its first detour (a retry tier, a redrive) and keeps: where it stood first.
+ORIGIN = ("origin-topic", "origin-partition", "origin-offset")
+REDRIVES = "dlq-redrives"
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -19,6 +23,14 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+
+class Origin(NamedTuple):
+    """The first place of a message: of all its copies it names the same one."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -41,15 +53,43 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         return None
 
     @property
+    def origin(self) -> Origin:
+        """Where it stood first; its own place unless it came back."""
+        topic, partition, offset = (self.header(name) for name in ORIGIN)
+        if topic and partition and offset and partition.isdigit() and offset.isdigit():
+            return Origin(topic.decode("utf-8", "replace"), int(partition), int(offset))
+        return Origin(self.topic, self.partition, self.offset)
+
+    @property
     def event_id(self) -> str:
-        """The CloudEvents id, else the place in the log: either names this event for ever."""
+        """The CloudEvents id, else the first place in the log: either names this event for ever."""
         value = self.header("ce_id")
-        return value.decode() if value else f"{self.topic}/{self.partition}/{self.offset}"
+        return value.decode() if value else "{}/{}/{}".format(*self.origin)
+
+    @property
+    def event_type(self) -> str | None:
+        """The CloudEvents type."""
+        value = self.header("ce_type")
+        return value.decode("utf-8", "replace") if value else None
+
+    @property
+    def redrives(self) -> int:
+        """How often it was taken out of the dead letters for another try."""
+        value = self.header(REDRIVES)
+        return int(value) if value and value.isdigit() else 0
 
     @property
     def traceparent(self) -> str | None:
         value = self.header(TRACEPARENT)
         return value.decode("ascii", "replace") if value else None
+
+
+def origin_headers(message: Message) -> list[tuple[str, bytes]]:
+    """The message's headers, with its first place among them."""
+    if any(name == ORIGIN[0] for name, _ in message.headers):
+        return list(message.headers)
+    told = [(name, str(value).encode()) for name, value in zip(ORIGIN, message.origin, strict=True)]
+    return [*message.headers, *told]
 
 
 def cloudevent_headers(

@@ -1,6 +1,8 @@
 """Kafka in and out: records, the producer that survives its broker, the consumer loop."""
 
 from chassis.kafka.consumer import ConsumerLoop
+from chassis.kafka.events import Handlers, Incoming
+from chassis.kafka.faults import Faults
 from chassis.kafka.limits import ConsumerLimits
 from chassis.kafka.producer import Producer, ProducerLimits
 from chassis.records import (
@@ -21,6 +23,9 @@ __all__ = [
     "BrokerAway",
     "ConsumerLimits",
     "ConsumerLoop",
+    "Faults",
+    "Handlers",
+    "Incoming",
     "Message",
     "Producer",
     "ProducerLimits",

@@ -73,6 +73,8 @@ class Applier:
             fresh, behind = await self._begin(conn, messages, moves)
             if fresh:
                 await self._apply(conn, fresh)
+                await dlq.resolve(conn, self._group, fresh)
+        dlq.count_resolved(self._group, fresh)
         self._count(fresh, "applied")
         self._count(behind, "parked")
 
@@ -86,6 +88,7 @@ class Applier:
             for message, error in verdict.heads:
                 await self._park(conn, message, error)
             await dlq.bury(conn, self._group, verdict.dead, topic=self._dlq_topic)
+            await dlq.resolve(conn, self._group, verdict.applied)
         for message, error in verdict.heads:
             self._parked.add(
                 self._place(message), order_key(message), attempts=1, due_in_s=self._limits.park_first_s
@@ -102,6 +105,7 @@ class Applier:
                 error=type(letter.error).__name__,
             )
         dlq.count(self._group, verdict.dead)
+        dlq.count_resolved(self._group, verdict.applied)
         self._count(verdict.applied, "applied")
         self._count([*behind, *verdict.queued], "parked")
         self._count([letter.message for letter in verdict.dead], "dead")

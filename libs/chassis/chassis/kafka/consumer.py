@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
-from chassis import logs, metrics, parking
+from chassis import dlq, logs, metrics, parking
 from chassis.kafka import offsets, quiet
 from chassis.kafka.applying import Applier
 from chassis.kafka.isolate import Apply
@@ -54,18 +54,25 @@ class ConsumerLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         settings: ChassisSettings,
         *,
         group: str,
-        topics: Sequence[str],
+        topics: Sequence[str] = (),
+        pattern: str | None = None,
         apply: Apply,
         pool: Pool,
+        redrive: bool = False,
         offsets: Literal["postgres", "kafka"] = "postgres",
         limits: ConsumerLimits | None = None,
         dlq_topic: str | None = None,
         instance_id: str | None = None,
     ) -> None:
-        """With `instance_id` a quick restart keeps its partitions, a leaver's idle until its session ends."""
+        """Topics are named, or match the regular expression `pattern`.
+
+        With `redrive` the group reads its own redrive topic too. With `instance_id` a quick restart keeps its
+        partitions, and a leaver's idle until its session ends.
+        """
         self._settings = settings
         self._group = group
-        self._topics = list(topics)
+        self._topics = [*topics, dlq.redrive_topic(group)] if redrive else list(topics)
+        self._pattern = pattern
         self._pool = pool
         self._in_postgres = offsets == "postgres"
         self._limits = limits or ConsumerLimits()
@@ -273,7 +280,7 @@ class ConsumerLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             metadata_max_age_ms=int(limits.metadata_age_max_s * 1000),
             retry_backoff_ms=200,
         )
-        consumer.subscribe(self._topics, listener=self)
+        consumer.subscribe(self._topics, pattern=self._pattern, listener=self)
         return consumer
 
 

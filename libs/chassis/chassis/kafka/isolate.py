@@ -24,9 +24,10 @@ class Verdict:
 
 async def isolate(conn: Connection, messages: Sequence[Message], apply: Apply, *, attempts: int) -> Verdict:
     """Apply what can be applied; the order of each key holds, also among its failures."""
-    groups: dict[bytes, list[Message]] = {}
+    # A key is parked in its partition: the same key elsewhere (a redriven message) has an order of its own.
+    groups: dict[tuple[str, int, bytes], list[Message]] = {}
     for message in messages:
-        groups.setdefault(order_key(message), []).append(message)
+        groups.setdefault((message.topic, message.partition, order_key(message)), []).append(message)
     verdict = Verdict()
     await _halve(conn, list(groups.values()), apply, verdict, attempts)
     return verdict

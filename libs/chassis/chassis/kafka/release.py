@@ -50,6 +50,7 @@ class Releaser:
             done = [message for message in messages if message.offset not in waiting]
             await parking.remove(conn, place.group, done)
             await dlq.bury(conn, place.group, verdict.dead, topic=self._dlq_topic)
+            await dlq.resolve(conn, place.group, verdict.applied)
             if verdict.heads:
                 again: tuple[int, float] | None = await self._postpone(
                     conn, parked, verdict, progress=bool(done)
@@ -65,6 +66,7 @@ class Releaser:
             self._parked.add(place, key, attempts=again[0], due_in_s=again[1])
         _RELEASED.labels(place.group).inc(len(verdict.applied))
         dlq.count(place.group, verdict.dead)
+        dlq.count_resolved(place.group, verdict.applied)
 
     def _give_up(self, parked: ParkedKey, verdict: Verdict, messages: list[Message]) -> None:
         """After the last attempt the head is a dead letter and the messages behind it get their turn."""
