@@ -1,0 +1,1 @@
+"""A mail server that keeps what it gets and shows it: somebody else's system, for demo and tests."""
