@@ -91,7 +91,7 @@ INVENTORY_WORKER = _worker("inventory-worker", "INVENTORY_WORKER_PORT", "invento
 ORDERS = _api("orders", "ORDERS_PORT", "orders")
 ORDERS_WORKER = _worker("orders-worker", "ORDERS_WORKER_PORT", "orders")
 NOTIFICATIONS_WORKER = _worker("notifications-worker", "NOTIFICATIONS_WORKER_PORT", "notifications")
-# One process each: they stand for somebody else's systems. The bank's book has one writer; mails lie in memory.
+# One process each, standing for others' systems: the bank's book has one writer, mails lie in memory.
 BANK = Program("bank", "BANK_PORT", module="bank.main", ready_path="/readyz")
 MAILCATCHER = Program(
     "mailcatcher",
