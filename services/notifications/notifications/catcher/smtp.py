@@ -97,4 +97,4 @@ async def listening(settings: CatcherSettings, mailbox: Mailbox, switch: Switch)
 def _abort(session: SMTP) -> None:
     """The peer reads the end of the stream at once, whatever it waits for."""
     if session.transport is not None:
-        cast(asyncio.Transport, session.transport).abort()
+        cast("asyncio.Transport", session.transport).abort()
