@@ -1,0 +1,13 @@
+"""The HTTP API: parse, call one use case, shape the answer."""
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+
+# In the order of the document: what tenants call, then what the operator calls.
+ROUTERS: Final[tuple[APIRouter, ...]] = ()
+
+
+def include(app: FastAPI) -> None:
+    for router in ROUTERS:
+        app.include_router(router)

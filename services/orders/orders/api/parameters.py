@@ -1,0 +1,33 @@
+"""Path and query parameters that several routes share, and the problems that all of them may answer."""
+
+from typing import Annotated, Final
+
+from chassis.problems import (
+    BodyTooLarge,
+    Forbidden,
+    MalformedBody,
+    Overloaded,
+    TooManyRequests,
+    Unauthorized,
+)
+from fastapi import Query
+
+from orders.api.cursors import LENGTH_MAX as CURSOR_LENGTH_MAX
+from orders.problems import (
+    DatabaseAway,
+    IdempotencyInFlight,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyMissing,
+    IdempotencyMismatch,
+    MediaTypeUnsupported,
+)
+
+ALWAYS: Final = (Unauthorized, TooManyRequests, DatabaseAway, Overloaded)
+ADMIN: Final = (Forbidden, *ALWAYS)
+WITH_BODY: Final = (MalformedBody, BodyTooLarge, MediaTypeUnsupported)
+WITH_KEY: Final = (IdempotencyKeyMissing, IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyMismatch)
+
+PageLimit = Annotated[int, Query(alias="limit", ge=1, le=100, description="Items a page.")]
+Cursor = Annotated[
+    str | None, Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before.")
+]

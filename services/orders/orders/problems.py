@@ -1,0 +1,74 @@
+"""The expected failures of orders, each with its status and code.
+
+Problem
++-- OrderNotFound 404 order_not_found            +-- IdempotencyKeyMissing 400 idempotency_key_missing
++-- ProductNotFound 404 product_not_found        +-- IdempotencyKeyInvalid 400 idempotency_key_invalid
++-- OrderFinished 409 order_finished             +-- IdempotencyInFlight 409 idempotency_in_flight
++-- StockBelowReserved 409 stock_below_reserved  +-- IdempotencyMismatch 422 idempotency_key_reused
++-- UnknownSku 422 unknown_sku                   +-- CursorInvalid 400 cursor_invalid
++-- MixedCurrency 422 mixed_currency             +-- MediaTypeUnsupported 415 unsupported_media_type
++-- AmountTooLarge 422 amount_too_large          +-- InventoryUnavailable 503 inventory_unavailable
+                                                 +-- DatabaseAway 503 database_unavailable
+"""
+
+from chassis.problems import Problem
+
+
+class OrderNotFound(Problem):
+    status, code, title = 404, "order_not_found", "There is no such order"
+
+
+class ProductNotFound(Problem):
+    status, code, title = 404, "product_not_found", "There is no such product"
+
+
+class OrderFinished(Problem):
+    status, code, title = 409, "order_finished", "The order is finished"
+
+
+class StockBelowReserved(Problem):
+    status, code, title = 409, "stock_below_reserved", "More than that is reserved"
+
+
+class UnknownSku(Problem):
+    status, code, title = 422, "unknown_sku", "A line names a product that does not exist"
+
+
+class MixedCurrency(Problem):
+    status, code, title = 422, "mixed_currency", "A product is not sold in the order's currency"
+
+
+class AmountTooLarge(Problem):
+    status, code, title = 422, "amount_too_large", "The order costs more than can be charged at once"
+
+
+class IdempotencyKeyMissing(Problem):
+    status, code, title = 400, "idempotency_key_missing", "This request needs an Idempotency-Key"
+
+
+class IdempotencyKeyInvalid(Problem):
+    status, code, title = 400, "idempotency_key_invalid", "The Idempotency-Key is not valid"
+
+
+class IdempotencyInFlight(Problem):
+    status, code, title = 409, "idempotency_in_flight", "A request with this Idempotency-Key is in progress"
+
+
+class IdempotencyMismatch(Problem):
+    status, code, title = 422, "idempotency_key_reused", "The Idempotency-Key was used with another request"
+
+
+class CursorInvalid(Problem):
+    status, code, title = 400, "cursor_invalid", "The cursor is not valid here"
+
+
+class MediaTypeUnsupported(Problem):
+    status, code, title = 415, "unsupported_media_type", "The body must be JSON"
+
+
+class InventoryUnavailable(Problem):
+    status, code, title = 503, "inventory_unavailable", "Inventory cannot be reached"
+
+
+class DatabaseAway(Problem):
+    status, code, title = 503, "database_unavailable", "The database cannot be reached"

@@ -1,0 +1,62 @@
+"""What orders reads from its environment, on top of the chassis settings."""
+
+from chassis.settings import ChassisSettings
+from chassis.weburls import Allowed
+from pydantic import Field, SecretStr, field_validator
+
+
+class OrdersSettings(ChassisSettings):
+    """Frozen; built once in main or worker and passed down."""
+
+    service_name: str = "orders"
+
+    # Only `python -m orders.seed` reads these.
+    orders_api_key: SecretStr | None = None
+    orders_api_key_2: SecretStr | None = None
+    seeded_rate_per_s: float = Field(default=1_000.0, gt=0)
+    seeded_burst: int = Field(default=4_000, ge=1)
+
+    # Limits of callers: of a tenant from its row; of an address that guesses keys from here.
+    ratelimit_local_share: float = Field(default=0.5, gt=0, le=1)  # of each limit, a process, without Redis
+    refused_key_rate_per_s: float = Field(default=20.0, gt=0)
+    refused_key_burst: int = Field(default=100, ge=1)
+
+    # Orders.
+    order_amount_max: int = Field(default=99_999_999, ge=1)  # minor units: eight digits are what cards take
+    webhook_allowed_hosts: str = ""  # comma-separated names, addresses, networks that are let through
+
+    # Idempotency keys.
+    idempotency_kept_s: float = Field(default=24 * 3600.0, ge=24 * 3600.0)
+    replay_cache_size_max: int = Field(default=4_096, ge=0)
+    replay_cache_ttl_s: float = Field(default=60.0, gt=0)
+    replay_body_bytes_max: int = Field(default=32 * 1024, ge=0)
+
+    # Housekeeping of the worker.
+    reap_every_s: float = Field(default=60.0, gt=0)
+    reap_batch_max: int = Field(default=1_000, ge=1)
+
+    # Inventory, asked about products only: no order waits for it.
+    inventory_url: str = "http://127.0.0.1:8110"
+    inventory_api_key: SecretStr | None = None
+    inventory_timeout_s: float = Field(default=2.0, gt=0)  # of one attempt; there are two at most
+    inventory_retry_pause_s: float = Field(default=0.1, gt=0)
+    inventory_keepalive_s: float = Field(default=30.0, gt=0)  # below inventory's own
+    inventory_calls_max: int = Field(default=32, ge=1)
+    inventory_queue_max: int = Field(default=128, ge=0)
+    inventory_queue_timeout_s: float = Field(default=1.0, gt=0)
+    inventory_breaker_calls_min: int = Field(default=10, ge=1)
+    inventory_breaker_open_s: float = Field(default=1.0, gt=0)
+    inventory_breaker_open_max_s: float = Field(default=4.0, gt=0)
+
+    # Payments, through Stripe's SDK; without a base address it is Stripe itself.
+    stripe_api_key: SecretStr | None = None
+    stripe_api_base: str | None = None
+
+    # Failures on purpose: demo and tests only.
+    faults_enabled: bool = False
+
+    @field_validator("webhook_allowed_hosts")
+    @classmethod
+    def _the_allow_list_makes_sense(cls, value: str) -> str:
+        Allowed.of(value.split(","))
+        return value
