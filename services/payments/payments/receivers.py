@@ -1,134 +1,49 @@
-"""Sending one webhook over HTTP: guarded, bounded in time and size, never redirected."""
+"""Sending one webhook: to where its endpoint may be, by the chassis' guarded POST."""
 
-import asyncio
-import socket
-import ssl
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-import httpcore
 from chassis import egress
-from chassis.egress import AddressRefused, GuardedBackend, Resolver
-from chassis.weburls import PORTS, Allowed, UrlRefused, WebUrl
+from chassis.egress import Resolver
+from chassis.posts import ADDRESS_REFUSED, Posts, Reply
+from chassis.weburls import Allowed, UrlRefused
 
-from payments.domain.deliveries import Reply
 from payments.domain.webhook_endpoints import receiver
 from payments.settings import PaymentsSettings
 
 USER_AGENT: Final = "Signalbox-Webhooks/1.0"
-# The status decides; a body that trickles gets this long at most.
-_EXCERPT_TIMEOUT_S: Final = 1.0
 
 
 class Receivers:
-    """Every attempt resolves the name and connects anew.
-
-    A connection that was kept could be half dead, and its loss would be told as the receiver's refusal.
-    """
-
     def __init__(
         self, settings: PaymentsSettings, allowed: Allowed, *, resolver: Resolver = egress.resolve
     ) -> None:
-        self._settings = settings
         self._allowed = allowed
-        self._pool = httpcore.AsyncConnectionPool(
-            max_connections=settings.webhook_inflight_max,
-            max_keepalive_connections=0,
-            network_backend=GuardedBackend(allowed, resolver),
+        self._posts = Posts(
+            connections_max=settings.webhook_inflight_max,
+            connect_timeout_s=settings.webhook_connect_timeout_s,
+            timeout_s=settings.webhook_timeout_s,
+            excerpt_chars_max=settings.webhook_response_chars_max,
+            allowed=allowed,
+            resolver=resolver,
         )
 
     async def __aenter__(self) -> Self:
-        await self._pool.__aenter__()
+        await self._posts.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.__aexit__(kind, error, trace)
+        await self._posts.__aexit__(kind, error, trace)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """What became of it; a failure to talk is a reply too."""
+        """What became of it; an address that may not be called is a reply too."""
         started = time.perf_counter()
-        status, error, excerpt = None, None, None
         try:
-            async with asyncio.timeout(self._settings.webhook_timeout_s):
-                status, excerpt = await self._post(receiver(url, self._allowed), headers, body)
-        except _FAILURES as failure:
-            error = _word(failure)
-        return Reply(status, error, excerpt, time.perf_counter() - started)
-
-    async def _post(self, url: WebUrl, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-        connect_s, total_s = self._settings.webhook_connect_timeout_s, self._settings.webhook_timeout_s
-        request = httpcore.Request(
-            "POST",
-            httpcore.URL(
-                scheme=url.scheme.encode(),
-                host=url.host.strip("[]").encode(),
-                port=url.port or PORTS[url.scheme],
-                target=_target(url),
-            ),
-            headers=[
-                ("Host", url.host if url.port is None else f"{url.host}:{url.port}"),
-                ("Content-Length", str(len(body))),
-                *headers.items(),
-            ],
-            content=body,
-            extensions={
-                "timeout": {"connect": connect_s, "read": total_s, "write": total_s, "pool": total_s}
-            },
-        )
-        response = await self._pool.handle_async_request(request)
-        try:
-            return response.status, await self._excerpt(response)
-        finally:
-            await response.aclose()
-
-    async def _excerpt(self, response: httpcore.Response) -> str:
-        """The beginning of the body, as text; what is not sent in time or breaks off is left out."""
-        most = self._settings.webhook_response_chars_max
-        found = bytearray()
-        with suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
-            async with asyncio.timeout(_EXCERPT_TIMEOUT_S):
-                async for chunk in response.aiter_stream():
-                    found += chunk
-                    if len(found) >= most:
-                        break
-        # Postgres stores no NUL in a text.
-        return bytes(found[:most]).decode("utf-8", "replace").replace("\x00", "�")
-
-
-def _target(url: WebUrl) -> bytes:
-    """Path and query; a fragment is never sent."""
-    path = url.tail.partition("#")[0]
-    return (path if path.startswith("/") else f"/{path}").encode()
-
-
-_FAILURES: Final = (
-    TimeoutError,
-    OSError,
-    UrlRefused,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-)
-
-
-def _word(error: BaseException) -> str:
-    """One of a few words for the log and the metric; the receiver's own text could say anything."""
-    match error:
-        case AddressRefused() | UrlRefused():
-            return "address_refused"
-        case socket.gaierror():
-            return "name_not_resolved"
-        case TimeoutError() | httpcore.TimeoutException():
-            return "timeout"
-        # httpcore's pool takes the cause away and leaves the context.
-        case httpcore.ConnectError(__context__=OSError() as reason) if not isinstance(reason, ssl.SSLError):
-            return "unreachable"
-        case httpcore.ConnectError():
-            return "tls_failed"
-        case _:
-            return "connection_lost"
+            target = receiver(url, self._allowed)
+        except UrlRefused:
+            return Reply(None, ADDRESS_REFUSED, None, time.perf_counter() - started)
+        return await self._posts.send(target, headers, body)

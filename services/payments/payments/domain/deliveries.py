@@ -11,16 +11,6 @@ GONE: Final = 410  # the receiver wants nothing more, ever
 _SUCCESS: Final = range(200, 300)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back: `status` when the receiver answered, else `error` in one word."""
-
-    status: int | None
-    error: str | None
-    excerpt: str | None
-    seconds: float
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """`status` is the receiver's, None without an answer; `response` an excerpt; `error` one word."""
