@@ -52,6 +52,22 @@ class OrdersSettings(ChassisSettings):
     stripe_api_key: SecretStr | None = None
     stripe_api_base: str | None = None
 
+    # Dead letters: the index, and the runs that redrive or discard.
+    redrive_groups: str = "orders,inventory,notifications,shortener.clicks"  # that read <group>.retry.redrive
+    redrive_rate_per_s: float = Field(default=100.0, gt=0)  # of a run that names none
+    redrive_rate_max_per_s: float = Field(default=10_000.0, gt=0)
+    redrive_letters_max: int = Field(default=100_000, ge=1)  # of a run that names no fewer
+    redrive_tick_s: float = Field(default=0.02, gt=0)  # letters due within one leave together
+    redrive_catch_up_s: float = Field(default=1.0, gt=0)  # of a stall; what is older is not made up for
+    redrive_batch_max: int = Field(default=500, ge=1)
+    redrive_batch_bytes_max: int = Field(default=8 * 1024 * 1024, ge=1)
+    redrive_lease_s: float = Field(default=10.0, gt=0)
+    redrive_poll_s: float = Field(default=0.25, gt=0)
+    redrive_runs_max: int = Field(default=8, ge=1)  # at once, of a worker
+    redrive_wait_s: float = Field(default=20.0, gt=0)  # below the limit of a request
+    letters_report_s: float = Field(default=5.0, gt=0)
+    letters_kept_s: float = Field(default=30 * 24 * 3600.0, gt=0)  # after they were resolved or discarded
+
     # Failures on purpose: demo and tests only.
     faults_enabled: bool = False
 
@@ -60,3 +76,8 @@ class OrdersSettings(ChassisSettings):
     def _the_allow_list_makes_sense(cls, value: str) -> str:
         Allowed.of(value.split(","))
         return value
+
+    @property
+    def redrivable(self) -> tuple[str, ...]:
+        """The consumer groups that take dead letters back."""
+        return tuple(group.strip() for group in self.redrive_groups.split(","))
