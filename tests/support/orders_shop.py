@@ -33,6 +33,8 @@ class Shop:
     def __init__(self, stack: OrdersStack, tenant: str, key: str) -> None:
         self.stack, self.tenant = stack, tenant
         self.placed: list[Json] = []
+        # Answers that were not the final one, by status; 0 is a connection that was lost.
+        self.refused: Counter[int] = Counter()
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"},
             timeout=TIMEOUT_S,
@@ -58,9 +60,13 @@ class Shop:
         self._turn += 1
         base = self.stack.orders[self._turn % len(self.stack.orders)].url
         try:
-            return await self._client.request(method, base + path, **more)
+            answer = await self._client.request(method, base + path, **more)
         except httpx.TransportError:
+            self.refused[0] += 1
             return None
+        if not is_final(answer):
+            self.refused[answer.status_code] += 1
+        return answer
 
     async def ask(
         self, method: str, path: str, *, accept: Callable[[Any], object] = is_final, **more: Any
