@@ -4,15 +4,17 @@ They leave through the outbox in the transaction that moves the consumer past th
 that is redriven goes to a topic of the failing group alone, and its end is told to whoever keeps the index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chassis import metrics
+from chassis import logs, metrics
 from chassis.outbox.events import Event, add_many, add_records
 from chassis.postgres import Connection
 from chassis.records import ORIGIN, REDRIVES, Headers, Message, Origin, Record
 from chassis.retry import Kind
+
+log = logs.get_logger(__name__)
 
 PREFIX = "dlq-"
 # Of a message on its way through the delayed retries.
@@ -36,8 +38,27 @@ class DeadLetter:
     attempts: int
 
 
+# The dead-letter topic of a message.
+Grave = Callable[[Message], str]
+
+
 def topic_of(topic: str) -> str:
     return f"{topic}.dlq"
+
+
+def grave_of(message: Message) -> str:
+    """Beside the topic where it stood first."""
+    return topic_of(message.origin.topic)
+
+
+def graves_of(home: str, detours: Collection[str]) -> Grave:
+    """As `grave_of`; a message that turns up on a detour and names no origin is buried at `home`."""
+
+    def grave(message: Message) -> str:
+        topic = message.origin.topic
+        return topic_of(home if topic in detours else topic)
+
+    return grave
 
 
 def redrive_topic(group: str) -> str:
@@ -46,7 +67,7 @@ def redrive_topic(group: str) -> str:
 
 
 def record_of(
-    letter: DeadLetter, group: str, *, topic: str | None = None, at: datetime | None = None
+    letter: DeadLetter, group: str, *, grave: Grave = grave_of, at: datetime | None = None
 ) -> Record:
     """The record for the dead-letter topic; of an earlier death only the count of redrives stays."""
     message, origin = letter.message, letter.message.origin
@@ -66,7 +87,7 @@ def record_of(
         "failed-at": (at or datetime.now(UTC)).isoformat(),
     }
     headers = [*kept, *((PREFIX + name, value.encode("utf-8", "replace")) for name, value in told.items())]
-    return Record(topic or topic_of(origin.topic), message.key, message.value, headers)
+    return Record(grave(message), message.key, message.value, headers)
 
 
 def redrive_record(
@@ -80,10 +101,10 @@ def redrive_record(
 
 
 async def bury(
-    conn: Connection, group: str, letters: Sequence[DeadLetter], *, topic: str | None = None
+    conn: Connection, group: str, letters: Sequence[DeadLetter], *, grave: Grave = grave_of
 ) -> None:
     """Put the letters on their way, in the caller's transaction."""
-    await add_records(conn, [record_of(letter, group, topic=topic) for letter in letters])
+    await add_records(conn, [record_of(letter, group, grave=grave) for letter in letters])
 
 
 async def resolve(conn: Connection, group: str, applied: Sequence[Message]) -> None:
@@ -104,10 +125,20 @@ def _resolved(group: str, message: Message) -> Event:
     )
 
 
-def count(group: str, letters: Sequence[DeadLetter]) -> None:
-    """After the commit."""
+def tell(group: str, letters: Sequence[DeadLetter]) -> None:
+    """After the commit: counted and logged."""
     for letter in letters:
-        _DEAD.labels(group, letter.message.origin.topic, letter.kind.value).inc()
+        origin = letter.message.origin
+        _DEAD.labels(group, origin.topic, letter.kind.value).inc()
+        log.warning(
+            "consumer.message_buried",
+            group=group,
+            topic=origin.topic,
+            partition=origin.partition,
+            offset=origin.offset,
+            reason=letter.kind.value,
+            error=type(letter.error).__name__,
+        )
 
 
 def count_resolved(group: str, applied: Sequence[Message]) -> None:

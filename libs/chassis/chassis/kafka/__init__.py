@@ -1,6 +1,7 @@
 """Kafka in and out: records, the producer that survives its broker, the consumer loop."""
 
 from chassis.kafka.consumer import ConsumerLoop
+from chassis.kafka.delivery import TIERS, DeliveryLoop, Tier
 from chassis.kafka.events import Handlers, Incoming
 from chassis.kafka.faults import Faults
 from chassis.kafka.limits import ConsumerLimits
@@ -19,10 +20,12 @@ from chassis.records import (
 )
 
 __all__ = [
+    "TIERS",
     "Ack",
     "BrokerAway",
     "ConsumerLimits",
     "ConsumerLoop",
+    "DeliveryLoop",
     "Faults",
     "Handlers",
     "Incoming",
@@ -33,6 +36,7 @@ __all__ = [
     "Record",
     "RecordRefused",
     "SendFailed",
+    "Tier",
     "TopicUnknown",
     "cloudevent_attributes",
     "cloudevent_headers",

@@ -1,12 +1,12 @@
 """One batch, one transaction: offsets, effects, parked keys and dead letters stand or fall together."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 
-from chassis import dlq, logs, metrics, parking
-from chassis.kafka import offsets
+from chassis import dlq, logs, parking
+from chassis.kafka import offsets, outcomes
 from chassis.kafka.isolate import Apply, isolate
 from chassis.kafka.limits import ConsumerLimits
+from chassis.kafka.offsets import Moves
 from chassis.kafka.parked import ParkedKeys
 from chassis.parking import Place, order_key
 from chassis.postgres import Connection, DatabaseUnavailable, Pool
@@ -14,13 +14,6 @@ from chassis.records import Message
 from chassis.retry import Kind, classify, pause_s
 
 log = logs.get_logger(__name__)
-
-# Partition -> (expected, next); None where Kafka keeps the offsets.
-Moves = Mapping[tuple[str, int], tuple[int, int]] | None
-
-_RECORDS = metrics.counter(
-    "kafka_consumer_records_total", "Records by what became of them.", ("group", "topic", "outcome")
-)
 
 
 class Overwhelmed(Exception):  # noqa: N818 the field's word
@@ -37,14 +30,14 @@ class Applier:
         apply: Apply,
         limits: ConsumerLimits,
         parked: ParkedKeys,
-        dlq_topic: str | None,
+        grave: dlq.Grave,
     ) -> None:
         self._pool = pool
         self._group = group
         self._apply = apply
         self._limits = limits
         self._parked = parked
-        self._dlq_topic = dlq_topic
+        self._grave = grave
 
     async def run(self, messages: list[Message], moves: Moves) -> None:
         """All of the batch is applied, parked or buried when this returns; nothing of it when this raises."""
@@ -75,8 +68,8 @@ class Applier:
                 await self._apply(conn, fresh)
                 await dlq.resolve(conn, self._group, fresh)
         dlq.count_resolved(self._group, fresh)
-        self._count(fresh, "applied")
-        self._count(behind, "parked")
+        outcomes.count(self._group, fresh, "applied")
+        outcomes.count(self._group, behind, "parked")
 
     async def _isolated(self, messages: list[Message], moves: Moves) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -87,35 +80,24 @@ class Applier:
             await parking.queue(conn, self._group, verdict.queued)
             for message, error in verdict.heads:
                 await self._park(conn, message, error)
-            await dlq.bury(conn, self._group, verdict.dead, topic=self._dlq_topic)
+            await dlq.bury(conn, self._group, verdict.dead, grave=self._grave)
             await dlq.resolve(conn, self._group, verdict.applied)
         for message, error in verdict.heads:
             self._parked.add(
                 self._place(message), order_key(message), attempts=1, due_in_s=self._limits.park_first_s
             )
             log.warning("consumer.key_parked", group=self._group, topic=message.topic, error=str(error)[:200])
-        for letter in verdict.dead:
-            log.warning(
-                "consumer.message_buried",
-                group=self._group,
-                topic=letter.message.topic,
-                partition=letter.message.partition,
-                offset=letter.message.offset,
-                reason=letter.kind.value,
-                error=type(letter.error).__name__,
-            )
-        dlq.count(self._group, verdict.dead)
+        dlq.tell(self._group, verdict.dead)
         dlq.count_resolved(self._group, verdict.applied)
-        self._count(verdict.applied, "applied")
-        self._count([*behind, *verdict.queued], "parked")
-        self._count([letter.message for letter in verdict.dead], "dead")
+        outcomes.count(self._group, verdict.applied, "applied")
+        outcomes.count(self._group, [*behind, *verdict.queued], "parked")
+        outcomes.count(self._group, [letter.message for letter in verdict.dead], "dead")
 
     async def _begin(
         self, conn: Connection, messages: list[Message], moves: Moves
     ) -> tuple[list[Message], list[Message]]:
         """Move the offsets and queue what waits behind parked keys; the answer is (fresh, behind)."""
-        if moves is not None:
-            await offsets.advance(conn, self._group, moves)
+        await offsets.advance(conn, self._group, moves)
         if not self._parked:
             return messages, []
         fresh: list[Message] = []
@@ -139,10 +121,3 @@ class Applier:
 
     def _place(self, message: Message) -> Place:
         return Place(self._group, message.topic, message.partition)
-
-    def _count(self, messages: Sequence[Message], outcome: str) -> None:
-        by_topic: dict[str, int] = {}
-        for message in messages:
-            by_topic[message.topic] = by_topic.get(message.topic, 0) + 1
-        for topic, count in by_topic.items():
-            _RECORDS.labels(self._group, topic, outcome).inc(count)

@@ -18,6 +18,9 @@ class ConsumerLimits:
     session_timeout_s: float = 10.0
     heartbeat_s: float = 2.0
     poll_interval_max_s: float = 300.0
+    # Offsets kept in Postgres are told to Kafka this often, and the ends of paused partitions asked for.
+    mirror_every_s: float = 2.0
+    mirror_timeout_s: float = 2.0
     # How soon a topic or a partition that was added is noticed.
     metadata_age_max_s: float = 30.0
     failure_pause_first_s: float = 0.2
@@ -33,4 +36,6 @@ class ConsumerLimits:
     parked_keys_max: int = 1000
     release_keys_max: int = 16
     release_records_max: int = 500
+    # One delivery by a DeliveryLoop; longer counts as a passing failure.
+    deliver_timeout_s: float = 15.0
     spans_max: int = 32

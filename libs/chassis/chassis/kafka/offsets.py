@@ -6,6 +6,9 @@ from chassis.postgres import Connection
 
 NOTHING_APPLIED = -1
 
+# Partition -> (expected, next); None where Kafka keeps the offsets.
+Moves = Mapping[tuple[str, int], tuple[int, int]] | None
+
 
 class OwnershipLost(Exception):  # noqa: N818 the field's word
     """Another member moved a partition on: this batch is not ours, roll back and read the offsets anew."""
@@ -43,8 +46,10 @@ async def load(
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-async def advance(conn: Connection, group: str, moves: Mapping[tuple[str, int], tuple[int, int]]) -> None:
-    """`moves`: partition -> (expected, next). Comes first: its row locks make a zombie wait, then fail."""
+async def advance(conn: Connection, group: str, moves: Moves) -> None:
+    """Comes first in its transaction: its row locks make a zombie wait, then fail."""
+    if moves is None:
+        return
     status = await conn.execute(
         """
         UPDATE consumer_offsets AS o

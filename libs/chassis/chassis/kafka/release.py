@@ -25,13 +25,13 @@ class Releaser:
         apply: Apply,
         limits: ConsumerLimits,
         parked: ParkedKeys,
-        dlq_topic: str | None,
+        grave: dlq.Grave,
     ) -> None:
         self._pool = pool
         self._apply = apply
         self._limits = limits
         self._parked = parked
-        self._dlq_topic = dlq_topic
+        self._grave = grave
 
     async def release_due(self) -> None:
         for parked in self._parked.due(limit=self._limits.release_keys_max):
@@ -49,7 +49,7 @@ class Releaser:
             waiting = {message.offset for message in verdict.queued}
             done = [message for message in messages if message.offset not in waiting]
             await parking.remove(conn, place.group, done)
-            await dlq.bury(conn, place.group, verdict.dead, topic=self._dlq_topic)
+            await dlq.bury(conn, place.group, verdict.dead, grave=self._grave)
             await dlq.resolve(conn, place.group, verdict.applied)
             if verdict.heads:
                 again: tuple[int, float] | None = await self._postpone(
@@ -65,7 +65,7 @@ class Releaser:
         else:
             self._parked.add(place, key, attempts=again[0], due_in_s=again[1])
         _RELEASED.labels(place.group).inc(len(verdict.applied))
-        dlq.count(place.group, verdict.dead)
+        dlq.tell(place.group, verdict.dead)
         dlq.count_resolved(place.group, verdict.applied)
 
     def _give_up(self, parked: ParkedKey, verdict: Verdict, messages: list[Message]) -> None:

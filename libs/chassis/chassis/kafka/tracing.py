@@ -40,7 +40,7 @@ def _sampled(messages: Sequence[Message], most: int) -> list[SpanContext]:
     found: dict[bytes, SpanContext] = {}
     for message in messages:
         for name, value in message.headers:
-            if name == TRACEPARENT and value.endswith(SAMPLED) and value not in found:
+            if name == TRACEPARENT and value and value.endswith(SAMPLED) and value not in found:
                 parent = parse_traceparent(value)
                 if parent is not None:
                     found[value] = parent
