@@ -154,7 +154,12 @@ class OrdersStack(Processes):
         self.environment |= {"INVENTORY_URL": self.named["inventory"].url}
 
     def _place_notifications(self) -> None:
-        catcher = self.add("notifications.catcher", SERVICE_NAME="mailcatcher", SMTP_PORT=str(self.smtp_port))
+        catcher = self.add(
+            "notifications.catcher",
+            SERVICE_NAME="mailcatcher",
+            SMTP_PORT=str(self.smtp_port),
+            MESSAGES_MAX="100000",
+        )
         worker = self.service(
             "notifications.worker",
             "notifications",
@@ -210,9 +215,14 @@ class OrdersStack(Processes):
     async def clear_faults(self) -> None:
         await self.ask("DELETE", "/v1/admin/faults")
 
-    async def messages(self) -> list[Json]:
-        """The mails that were caught, oldest first."""
-        return list((await self.ask("GET", "/messages", process=self.named["mailcatcher"]))["items"])
+    async def mails(self, **query: Any) -> list[Json]:
+        """The newest mails that were caught, those `to` one address if it is given."""
+        found = await self.ask("GET", "/messages", process=self.named["mailcatcher"], params=query)
+        return list(found["items"])
+
+    async def mails_count(self) -> int:
+        """How many were caught since the catcher started."""
+        return int((await self.ask("GET", "/messages", process=self.named["mailcatcher"]))["kept"])
 
     async def mail_fault(self, kind: str | None) -> None:
         """`refuse`, `busy` or `hang`; none takes it back."""

@@ -94,7 +94,7 @@ async def test_a_key_whose_first_event_fails_keeps_its_order_and_harms_no_other(
 ) -> None:
     """Five commands of A, B and C in one partition; the first of A fails. B and C tell what is right."""
     stack, sku = chaos.stack, chaos.basket.skus[0]
-    a, b, c = (f"ord_{name}{uuid.uuid4().hex[:12]}" for name in "ABC")
+    a, b, c = (f"ord_{name}{uuid.uuid4().hex[:21]}" for name in "ABC")
     await stack.fault("inventory", RESERVE, "transient", key=a, count=failures)
     worker, series = (
         stack.named["inventory-worker"],
