@@ -8,7 +8,10 @@ Problem
 +-- UnknownSku 422 unknown_sku                   +-- CursorInvalid 400 cursor_invalid
 +-- MixedCurrency 422 mixed_currency             +-- MediaTypeUnsupported 415 unsupported_media_type
 +-- AmountTooLarge 422 amount_too_large          +-- InventoryUnavailable 503 inventory_unavailable
-                                                 +-- DatabaseAway 503 database_unavailable
++-- LetterNotFound 404 letter_not_found          +-- DatabaseAway 503 database_unavailable
++-- RunNotFound 404 run_not_found                +-- FaultsDisabled 403 faults_disabled
++-- GroupUnknown 422 group_unknown               +-- FaultsUnavailable 503 faults_unavailable
++-- FaultsFull 409 faults_full
 """
 
 from chassis.problems import Problem
@@ -72,3 +75,27 @@ class InventoryUnavailable(Problem):
 
 class DatabaseAway(Problem):
     status, code, title = 503, "database_unavailable", "The database cannot be reached"
+
+
+class LetterNotFound(Problem):
+    status, code, title = 404, "letter_not_found", "There is no such dead letter"
+
+
+class RunNotFound(Problem):
+    status, code, title = 404, "run_not_found", "There is no such run"
+
+
+class FaultsDisabled(Problem):
+    status, code, title = 403, "faults_disabled", "Faults on purpose are switched off here"
+
+
+class GroupUnknown(Problem):
+    status, code, title = 422, "group_unknown", "There is no such consumer group"
+
+
+class FaultsFull(Problem):
+    status, code, title = 409, "faults_full", "There are too many faults in place"
+
+
+class FaultsUnavailable(Problem):
+    status, code, title = 503, "faults_unavailable", "The book of faults cannot be reached"

@@ -65,6 +65,15 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A group applied what was redriven to it for the `redrives`-th time."""
+
+    group: str
+    origin: Origin
+    redrives: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which letters; what is None does not matter. `since` is included, `until` is not."""
 
