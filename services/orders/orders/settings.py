@@ -1,8 +1,10 @@
 """What orders reads from its environment, on top of the chassis settings."""
 
+from typing import Self
+
 from chassis.settings import ChassisSettings
 from chassis.weburls import Allowed
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 
 class OrdersSettings(ChassisSettings):
@@ -51,6 +53,31 @@ class OrdersSettings(ChassisSettings):
     # Payments, through Stripe's SDK; without a base address it is Stripe itself.
     stripe_api_key: SecretStr | None = None
     stripe_api_base: str | None = None
+    stripe_timeout_s: float = Field(default=12.0, gt=0)  # of one call: above two of payments to its bank
+    stripe_connect_timeout_s: float = Field(default=2.0, gt=0)
+    stripe_keepalive_s: float = Field(default=30.0, gt=0)  # below payments' own
+    stripe_calls_max: int = Field(default=64, ge=1)  # at once, of a process
+    stripe_breaker_calls_min: int = Field(default=20, ge=1)
+    stripe_breaker_open_s: float = Field(default=0.5, gt=0)
+    stripe_breaker_open_max_s: float = Field(default=4.0, gt=0)
+
+    # The saga: how long stock is set aside, a command waits, an order waits for its payment.
+    saga_reservation_s: float = Field(default=900.0, gt=0)
+    saga_step_timeout_s: float = Field(default=30.0, gt=0)  # then the command is sent again
+    saga_step_timeout_max_s: float = Field(default=300.0, gt=0)  # doubled up to this
+    saga_give_up_s: float = Field(default=1800.0, gt=0)
+    saga_stuck_after_s: float = Field(default=300.0, gt=0)  # in one state
+    # Money steps: a claim outlives its call and the question after it; then anybody may take the step over.
+    saga_lease_s: float = Field(default=30.0, gt=0)
+    saga_claims_max: int = Field(default=64, ge=1)  # in one statement
+    saga_settles_max: int = Field(default=128, ge=1)  # in one transaction
+    saga_backoff_s: float = Field(default=0.5, gt=0)  # jittered, doubled up to:
+    saga_backoff_max_s: float = Field(default=5.0, gt=0)
+    saga_poll_s: float = Field(default=0.25, gt=0)
+    saga_sweep_s: float = Field(default=1.0, gt=0)
+    saga_sweep_batch_max: int = Field(default=200, ge=1)
+    saga_report_s: float = Field(default=2.0, gt=0)
+    saga_page_max: int = Field(default=100, ge=1)
 
     # Dead letters: the index, and the runs that redrive or discard.
     redrive_groups: str = "orders,inventory,notifications,shortener.clicks"  # that read <group>.retry.redrive
@@ -70,6 +97,12 @@ class OrdersSettings(ChassisSettings):
 
     # Failures on purpose: demo and tests only.
     faults_enabled: bool = False
+
+    @model_validator(mode="after")
+    def _a_lease_outlives_its_calls(self) -> Self:
+        if self.saga_lease_s <= 2 * self.stripe_timeout_s:
+            raise ValueError("saga_lease_s is not above two calls of stripe_timeout_s")
+        return self
 
     @field_validator("webhook_allowed_hosts")
     @classmethod
