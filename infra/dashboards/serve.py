@@ -37,6 +37,8 @@ ORDER = (
     "shortener-internals",
     "payments-overview",
     "payments-internals",
+    "orders",
+    "events",
     "runtime",
     "slo",
 )

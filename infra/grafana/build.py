@@ -8,6 +8,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from infra.grafana.dashboards import (
+    events,
+    orders,
     payments_internals,
     payments_overview,
     runtime,
@@ -23,6 +25,8 @@ BUILDERS: dict[str, Callable[[], Dashboard]] = {
     "shortener-internals": shortener_internals.build,
     "payments-overview": payments_overview.build,
     "payments-internals": payments_internals.build,
+    "orders": orders.build,
+    "events": events.build,
     "runtime": runtime.build,
     "slo": slo.build,
 }

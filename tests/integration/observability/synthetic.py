@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from tests.integration.observability import synthetic_payments, synthetic_shortener
+from tests.integration.observability import synthetic_orders, synthetic_payments, synthetic_shortener
 from tests.integration.observability.synthetic_process import Process
 
 TICK_S = 0.25
@@ -42,6 +42,10 @@ class Fleet:
             synthetic_payments.Api("payments", traces, 4),
             synthetic_payments.Worker("payments-worker", traces, 5),
             synthetic_payments.Bank("bank", traces, 6),
+            synthetic_orders.Api("orders", traces, 7),
+            synthetic_orders.Worker("orders-worker", traces, 8),
+            synthetic_orders.Inventory("inventory-worker", traces, 9),
+            synthetic_orders.Notifications("notifications-worker", traces, 10),
         ]
         self.servers = [_server(process) for process in self.processes]
         self._stop = threading.Event()
