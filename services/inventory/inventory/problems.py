@@ -3,8 +3,8 @@
 Problem
 +-- StockNotFound 404 stock_not_found              +-- KeyMissing 400 idempotency_key_missing
 +-- StockBelowReserved 409 stock_below_reserved    +-- KeyInvalid 400 idempotency_key_invalid
-+-- StockTooLarge 409 stock_too_large              +-- KeyInFlight 409 idempotency_in_flight
-+-- DatabaseAway 503 database_unavailable          +-- KeyReused 422 idempotency_key_reused
++-- DatabaseAway 503 database_unavailable          +-- KeyInFlight 409 idempotency_in_flight
+                                                   +-- KeyReused 422 idempotency_key_reused
 """
 
 from chassis.problems import Problem
@@ -16,10 +16,6 @@ class StockNotFound(Problem):
 
 class StockBelowReserved(Problem):
     status, code, title = 409, "stock_below_reserved", "More than that is reserved"
-
-
-class StockTooLarge(Problem):
-    status, code, title = 409, "stock_too_large", "The shelf cannot hold that much"
 
 
 class KeyMissing(Problem):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from inventory.domain.reservations import State
 
 QUANTITY_MAX: Final = 1_000_000_000
+PAGE_MAX: Final = 1_000
 
 Quantity = Annotated[StrictInt, Field(le=QUANTITY_MAX)]
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from inventory.domain.stock import Place
-
 
 class State(StrEnum):
     """Every command that is not drawn changes nothing, and is answered with the event of the state.
@@ -46,37 +44,39 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reserve:
-    """`lines` has each SKU once."""
+class _OfOrder:
+    """A command of an order's saga; `traceparent` is the order's trace, in which the answer stands too."""
 
     order_id: str
     tenant_id: str
-    request_id: str
+    request_id: str | None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve(_OfOrder):
+    """Promise all of the lines until then, or nothing; `lines` has each SKU once."""
+
     lines: tuple[Line, ...]
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirm:
-    order_id: str
-    tenant_id: str
-    request_id: str
+class Confirm(_OfOrder):
+    """The order is paid for: what was promised is sold."""
+
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    order_id: str
-    tenant_id: str
-    request_id: str
+class Release(_OfOrder):
+    """The order is not to be: what it holds, or bought, returns to the shelf."""
+
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expire:
-    """Time's own command."""
+class Expire(_OfOrder):
+    """Nobody asks this but time: `request_id` is none."""
 
-    order_id: str
-    tenant_id: str
-    request_id: None = None
+    __slots__ = ()
 
 
 Command = Reserve | Confirm | Release | Expire
@@ -94,30 +94,50 @@ class Reservation:
     reason: Reason | None
     short: tuple[Short, ...]
     expires_at: datetime | None
+    traceparent: str | None
     lines: tuple[Line, ...]
     created_at: datetime
     changed_at: datetime
 
-    @property
-    def places(self) -> tuple[Place, ...]:
-        return tuple(Place(self.tenant_id, line.sku) for line in self.lines)
-
-    def told(
-        self,
-        state: State,
+    @classmethod
+    def untold(
+        cls,
         command: Command,
         at: datetime,
         *,
-        reason: Reason | None = None,
-        short: tuple[Short, ...] = (),
+        lines: tuple[Line, ...] = (),
+        expires_at: datetime | None = None,
     ) -> "Reservation":
+        """Of an order that was not known: version 0, until something is told of it."""
+        return cls(
+            order_id=command.order_id,
+            tenant_id=command.tenant_id,
+            state=State.RELEASED,
+            version=0,
+            request_id=command.request_id,
+            reason=None,
+            short=(),
+            expires_at=expires_at,
+            traceparent=command.traceparent,
+            lines=lines,
+            created_at=at,
+            changed_at=at,
+        )
+
+    def told(self, state: State, command: Command, at: datetime) -> "Reservation":
         """The next version."""
         return replace(
             self,
             state=state,
             version=self.version + 1,
             request_id=command.request_id,
-            reason=reason,
-            short=short,
+            reason=None,
+            short=(),
             changed_at=at,
         )
+
+    def refused(
+        self, command: Command, at: datetime, reason: Reason, short: tuple[Short, ...] = ()
+    ) -> "Reservation":
+        """The next version, in which nothing is held."""
+        return replace(self.told(State.REFUSED, command, at), reason=reason, short=short)

@@ -26,18 +26,21 @@ CREATE TABLE stock (
 
 -- One row an order. Its state is the last event that was told of it, and `version` counts those events.
 CREATE TABLE reservations (
-    order_id   text COLLATE "C" PRIMARY KEY,
-    tenant_id  text COLLATE "C" NOT NULL,
-    state      text NOT NULL CHECK (state IN ('reserved', 'refused', 'confirmed', 'released', 'expired')),
-    version    integer NOT NULL CHECK (version > 0),
+    order_id    text COLLATE "C" PRIMARY KEY,
+    tenant_id   text COLLATE "C" NOT NULL,
+    state       text NOT NULL CHECK (state IN ('reserved', 'refused', 'confirmed', 'released', 'expired')),
+    version     integer NOT NULL CHECK (version > 0),
     -- The command that the event answers; none when time ran out.
-    request_id text,
-    reason     text CHECK (reason IN ('out_of_stock', 'expired', 'released')),
-    short      jsonb NOT NULL DEFAULT '[]',
+    request_id  text,
+    reason      text CHECK (reason IN ('out_of_stock', 'expired', 'released')),
+    -- The lines that the shelf could not serve: [{"sku", "requested", "available"}].
+    short       jsonb NOT NULL DEFAULT '[]',
     -- None for an order that never held anything.
-    expires_at timestamptz,
-    created_at timestamptz NOT NULL,
-    changed_at timestamptz NOT NULL,
+    expires_at  timestamptz,
+    -- The order's trace, which its expiry belongs to as well.
+    traceparent text,
+    created_at  timestamptz NOT NULL,
+    changed_at  timestamptz NOT NULL,
     CONSTRAINT reservations_refusal_has_reason CHECK ((state = 'refused') = (reason IS NOT NULL)),
     CONSTRAINT reservations_hold_ends CHECK (state <> 'reserved' OR expires_at IS NOT NULL)
 ) WITH (fillfactor = 80);

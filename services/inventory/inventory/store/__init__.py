@@ -1,0 +1,1 @@
+"""The SQL of inventory: one literal statement a function."""

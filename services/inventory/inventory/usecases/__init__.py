@@ -1,0 +1,1 @@
+"""What inventory does; its transactions begin and end here, but for the consumer's."""
