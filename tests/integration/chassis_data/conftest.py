@@ -1,15 +1,22 @@
-"""Pools and producers on this run's servers."""
+"""Pools, producers and consumers on this run's servers."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from chassis import postgres
-from chassis.kafka import Producer
-from chassis.postgres import Pool
+from chassis.kafka import ConsumerLoop, Message, Producer
+from chassis.kafka.group import GroupLoop
+from chassis.postgres import Connection, Pool
 from chassis.settings import ChassisSettings
 
+from tests.integration.chassis_data.consuming import LIMITS, record_effects
+
 PASSWORD = "for-tests-only"
+Handler = Callable[[Connection, list[Message]], Awaitable[None]]
+Consume = Callable[..., contextlib.AbstractAsyncContextManager[ConsumerLoop]]
 
 
 @pytest.fixture
@@ -52,3 +59,47 @@ async def producer(kafka_settings: ChassisSettings) -> AsyncIterator[Producer]:
     await producer.start()
     yield producer
     await producer.stop()
+
+
+@pytest.fixture
+async def effects(pool: Pool) -> Pool:
+    """A pool with a table of effects, in which nothing forbids doing one twice."""
+    await pool.execute(
+        """
+        CREATE TABLE effects (
+            id bigint GENERATED ALWAYS AS IDENTITY, key text, value text, part int, at bigint
+        )
+        """
+    )
+    return pool
+
+
+@pytest.fixture
+def consume(kafka_settings: ChassisSettings, effects: Pool) -> Consume:
+    @contextlib.asynccontextmanager
+    async def run(topic: str, apply: Handler = record_effects, **options: Any) -> AsyncIterator[ConsumerLoop]:
+        options = {
+            "group": f"g.{topic}",
+            "topics": [topic],
+            "apply": apply,
+            "pool": effects,
+            "limits": LIMITS,
+            **options,
+        }
+        loop = ConsumerLoop(kafka_settings, **options)
+        async with running(loop):
+            yield loop
+
+    return run
+
+
+@contextlib.asynccontextmanager
+async def running(loop: GroupLoop) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(loop.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await task

@@ -1,102 +1,18 @@
 """The consumer loop on a real broker: sets, offsets beside effects, poison, parked keys, rebalances."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import pytest
 from chassis import inbox
-from chassis.kafka import ConsumerLimits, ConsumerLoop, Message, Producer, Record
+from chassis.kafka import Message, Producer, Record
 from chassis.postgres import Connection, Pool
 from chassis.retry import Permanent, Poison, Transient
-from chassis.settings import ChassisSettings
 from prometheus_client import REGISTRY
 
+from tests.integration.chassis_data.conftest import Consume
+from tests.integration.chassis_data.consuming import LIMITS, count, letters, record_effects, send, values_of
 from tests.support.eventually import eventually
-
-LIMITS = ConsumerLimits(
-    poll_s=0.05,
-    session_timeout_s=6.0,
-    heartbeat_s=0.2,
-    in_place_first_s=0.01,
-    in_place_most_s=0.02,
-    park_first_s=0.1,
-    park_most_s=0.2,
-    failure_pause_first_s=0.05,
-    failure_pause_max_s=0.2,
-)
-Handler = Callable[[Connection, list[Message]], Awaitable[None]]
-Consume = Callable[..., AbstractAsyncContextManager[ConsumerLoop]]
-
-
-@pytest.fixture
-async def effects(pool: Pool) -> Pool:
-    """A pool with a table of effects, in which nothing forbids doing one twice."""
-    await pool.execute(
-        """
-        CREATE TABLE effects (
-            id bigint GENERATED ALWAYS AS IDENTITY, key text, value text, part int, at bigint
-        )
-        """
-    )
-    return pool
-
-
-async def record_effects(conn: Connection, messages: list[Message]) -> None:
-    await conn.execute(
-        """
-        INSERT INTO effects (key, value, part, at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
-        """,
-        [(m.key or b"").decode() for m in messages],
-        [(m.value or b"").decode() for m in messages],
-        [m.partition for m in messages],
-        [m.offset for m in messages],
-    )
-
-
-@pytest.fixture
-def consume(kafka_settings: ChassisSettings, effects: Pool) -> Consume:
-    @asynccontextmanager
-    async def run(topic: str, apply: Handler = record_effects, **options: Any) -> AsyncIterator[ConsumerLoop]:
-        options = {"group": f"g.{topic}", "pool": effects, "limits": LIMITS, **options}
-        loop = ConsumerLoop(kafka_settings, topics=[topic], apply=apply, **options)
-        stop = asyncio.Event()
-        task = asyncio.create_task(loop.run(stop))
-        try:
-            yield loop
-        finally:
-            stop.set()
-            async with asyncio.timeout(15):
-                await task
-
-    return run
-
-
-async def send(producer: Producer, topic: str, *values: tuple[str, str]) -> None:
-    records = [Record(topic, key.encode(), value.encode()) for key, value in values]
-    assert all(hasattr(ack, "offset") for ack in await producer.send_many(records))
-
-
-async def values_of(pool: Pool, key: str) -> list[str]:
-    rows = await pool.fetch("SELECT value FROM effects WHERE key = $1 ORDER BY id", key)
-    return [row["value"] for row in rows]
-
-
-async def count(pool: Pool) -> int:
-    total: int = await pool.fetchval("SELECT count(*) FROM effects")
-    return total
-
-
-async def letters(pool: Pool) -> list[dict[str, Any]]:
-    rows = await pool.fetch("SELECT topic, key, value, header_names, header_values FROM outbox ORDER BY id")
-    return [
-        {"topic": r["topic"], "key": r["key"], "value": r["value"]}
-        | dict(zip(r["header_names"], r["header_values"], strict=True))
-        for r in rows
-    ]
 
 
 async def test_a_fetch_is_applied_as_a_set_with_its_offsets(
