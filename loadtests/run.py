@@ -18,6 +18,7 @@ os.environ.setdefault("GEVENT_BACKEND", "select")
 from loadtests.harness import OpenUser, Outcome, run
 from loadtests.http import Unexpected
 from loadtests.mixed import MixedUser
+from loadtests.orders import OrdersUser
 from loadtests.payments import PaymentsUser
 from loadtests.probe import ProbeUser
 from loadtests.report import render
@@ -28,7 +29,7 @@ from loadtests.target import Target, TargetRefused, parse_target
 from loadtests.thresholds import Limits, ThresholdsError, check, load_limits
 from loadtests.wrk import WHY, WrkError, run_wrk
 
-USERS: tuple[type[OpenUser], ...] = (ShortenerUser, PaymentsUser, MixedUser, ProbeUser)
+USERS: tuple[type[OpenUser], ...] = (ShortenerUser, PaymentsUser, OrdersUser, MixedUser, ProbeUser)
 SCENARIOS = {user.service: user for user in USERS}
 HERE = Path(__file__).parent
 WORKERS_MAX = 1000

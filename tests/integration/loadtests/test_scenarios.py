@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-ADDRESSES = {"SHORTENER_URL": "http://127.0.0.1:8010", "PAYMENTS_URL": "http://127.0.0.1:8040"}
+ADDRESSES = {
+    "SHORTENER_URL": "http://127.0.0.1:8010",
+    "PAYMENTS_URL": "http://127.0.0.1:8040",
+    "ORDERS_URL": "http://127.0.0.1:8080",
+}
 CHOSEN = """
 import json, sys
 from loadtests import run
@@ -44,6 +48,7 @@ def test_every_operation_of_a_mix_is_a_method() -> None:
 def test_a_scenario_brings_its_rate_and_its_address() -> None:
     assert said_by(CHOSEN) == {"url": ADDRESSES["SHORTENER_URL"], "rate": 200}
     assert said_by(CHOSEN, "--service", "payments") == {"url": ADDRESSES["PAYMENTS_URL"], "rate": 40}
+    assert said_by(CHOSEN, "--service", "orders") == {"url": ADDRESSES["ORDERS_URL"], "rate": 30}
 
 
 def test_what_the_caller_says_wins() -> None:
