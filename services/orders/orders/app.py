@@ -10,6 +10,7 @@ from chassis.health import Health
 from chassis.once import Once
 from chassis.postgres import PASSING, Pool
 from chassis.ratelimit import LocalLimiter, RateLimiter
+from chassis.weburls import Allowed
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,6 +62,7 @@ def create(settings: OrdersSettings, health: Health) -> FastAPI:
         lifespan=lifespan,
         health=health,
     )
+    app.state.allowed_hosts = Allowed.of(settings.webhook_allowed_hosts.split(","))
     app.add_middleware(RateLimitHeaders)
     for error in PASSING:
         app.add_exception_handler(error, _on_database_away)

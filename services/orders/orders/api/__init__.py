@@ -4,8 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
+from orders.api import orders, products
+
 # In the order of the document: what tenants call, then what the operator calls.
-ROUTERS: Final[tuple[APIRouter, ...]] = ()
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    orders.router,
+    products.router,
+)
 
 
 def include(app: FastAPI) -> None:

@@ -92,5 +92,7 @@ class RateLimitHeaders:
         await self._app(scope, receive, sender)
 
 
+# On a router: whoever calls is known before anything else of the request is judged.
+TenantOnly = Depends(_tenant)
 CallingTenant = Annotated[Tenant, Depends(_tenant)]
 Operator = Depends(_operator)

@@ -6,7 +6,6 @@ from typing import Annotated, Final
 from chassis.problems import ValidationFailed
 from fastapi import Depends, Header, Request
 
-from orders.api.access import CallingTenant
 from orders.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, MediaTypeUnsupported
 
 KEY_LENGTH_MAX: Final = 255
@@ -17,7 +16,6 @@ _JSON: Final = re.compile(r"application/([a-z0-9.!#$&^_-]+\+)?json\s*(;.*)?\Z", 
 
 async def _idempotency_key(
     request: Request,
-    _tenant: CallingTenant,
     _documented: Annotated[
         str | None,
         Header(
@@ -36,7 +34,7 @@ async def _idempotency_key(
     return keys[0]
 
 
-async def _json_body(request: Request, _tenant: CallingTenant) -> None:
+async def _json_body(request: Request) -> None:
     """Raises MediaTypeUnsupported for a body that says it is something else, or nothing."""
     said = request.headers.get("content-type")
     if said is not None and _JSON.match(said) is not None:

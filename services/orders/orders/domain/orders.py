@@ -33,6 +33,25 @@ class Notify:
     webhook_url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a client asks for; the catalogue makes a line of it."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An order as it is asked for, before it has prices."""
+
+    customer_id: str
+    currency: str
+    payment_method: str
+    items: tuple[Item, ...]
+    notify: Notify
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """`amount` in minor units of `currency`; `step` is the last status of the timeline, row `version`."""
@@ -58,6 +77,36 @@ class Order:
     @property
     def finished(self) -> bool:
         return self.status is not Status.PENDING
+
+
+def new_order(
+    draft: Draft,
+    lines: tuple[Line, ...],
+    *,
+    order_id: str,
+    tenant_id: str,
+    traceparent: str | None,
+    at: datetime,
+) -> Order:
+    return Order(
+        id=order_id,
+        tenant_id=tenant_id,
+        customer_id=draft.customer_id,
+        currency=draft.currency,
+        payment_method=draft.payment_method,
+        amount=amount_of(lines),
+        lines=lines,
+        notify=draft.notify,
+        status=Status.PENDING,
+        step=Status.PENDING,
+        reason=None,
+        version=1,
+        cancel_requested_at=None,
+        traceparent=traceparent,
+        created_at=at,
+        updated_at=at,
+        finished_at=None,
+    )
 
 
 def amount_of(lines: Sequence[Line]) -> int:

@@ -64,16 +64,8 @@ async def get(conn: Connection, tenant_id: str, order_id: str) -> Record | None:
     )
 
 
-async def page(
-    conn: Connection,
-    tenant_id: str,
-    before: str | None,
-    limit: int,
-    *,
-    status: str | None,
-    customer_id: str | None,
-) -> list[Record]:
-    """Newest first, older than the id `before`, with `lines` and `timeline`."""
+async def many(conn: Connection, ids: Sequence[str]) -> list[Record]:
+    """Newest first, with `lines` and `timeline`."""
     return await conn.fetch(
         """
         SELECT id, tenant_id, customer_id, currency, payment_method, amount, status, step, reason, notify,
@@ -83,18 +75,10 @@ async def page(
                (SELECT jsonb_agg(jsonb_build_array(version, status, event_id, at) ORDER BY version)
                 FROM order_timeline WHERE order_id = orders.id) AS timeline
         FROM orders
-        WHERE tenant_id = $1
-          AND ($2::text IS NULL OR id < $2)
-          AND ($4::text IS NULL OR status = $4)
-          AND ($5::text IS NULL OR customer_id = $5)
+        WHERE id = ANY($1::text[])
         ORDER BY id DESC
-        LIMIT $3
         """,
-        tenant_id,
-        before,
-        limit,
-        status,
-        customer_id,
+        ids,
     )
 
 

@@ -15,7 +15,8 @@ async def put(
     """Create or overwrite; None when a writer whose stock came later was here before."""
     return await conn.fetchrow(
         """
-        INSERT INTO products (tenant_id, sku, name, unit_price, currency, stock_version, created_at, updated_at)
+        INSERT INTO products (tenant_id, sku, name, unit_price, currency, stock_version, created_at,
+                              updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
         ON CONFLICT (tenant_id, sku) DO UPDATE
         SET name = excluded.name, unit_price = excluded.unit_price, currency = excluded.currency,
