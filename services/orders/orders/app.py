@@ -12,6 +12,7 @@ from chassis.postgres import PASSING, Pool
 from chassis.ratelimit import LocalLimiter, RateLimiter
 from chassis.weburls import Allowed
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -47,11 +48,12 @@ def create(settings: OrdersSettings, health: Health) -> FastAPI:
         async with (
             postgres.pool_of(settings) as pool,
             inventory_of(settings) as inventory,
-            access_of(settings, pool) as access,
+            redis_of(settings) as redis,
         ):
             health.add("postgres", lambda: postgres.ping(pool), critical=False)
             app.state.resources = resources_of(settings, pool, inventory)
-            app.state.access = access
+            app.state.access = access_of(settings, pool, redis)
+            app.state.redis = redis
             yield
 
     app = create_app(
@@ -83,35 +85,38 @@ def resources_of(settings: OrdersSettings, pool: Pool, inventory: Inventory) -> 
 
 
 @asynccontextmanager
-async def access_of(settings: OrdersSettings, pool: Pool) -> AsyncIterator[Access]:
+async def redis_of(settings: OrdersSettings) -> AsyncIterator[Redis]:
     redis = ratelimit.connect(settings)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
 
+
+def access_of(settings: OrdersSettings, pool: Pool, redis: Redis) -> Access:
     async def lookup(key_sha256: bytes) -> Tenant | None:
         return await find_tenant(pool, key_sha256)
 
     size_max = settings.ratelimit_local_size_max
-    try:
-        yield Access(
-            settings=settings,
-            keys=auth.KeyCache(
-                lookup,
-                settings.key_cache_ttl_s,
-                settings.key_cache_size_max,
-                negative_ttl_s=settings.key_cache_negative_ttl_s,
-                timeout_s=settings.database_timeout_s,
-            ),
-            limiter=RateLimiter(
-                redis,
-                name="api",
-                # This process cannot know what the others let through: it takes less than the whole.
-                fallback=LocalLimiter(size_max=size_max, share=settings.ratelimit_local_share),
-                timeout_s=settings.redis_timeout_s,
-            ),
-            guesses=LocalLimiter(size_max=size_max),
-            admin=auth.admin_guard(settings),
-        )
-    finally:
-        await redis.aclose()
+    return Access(
+        settings=settings,
+        keys=auth.KeyCache(
+            lookup,
+            settings.key_cache_ttl_s,
+            settings.key_cache_size_max,
+            negative_ttl_s=settings.key_cache_negative_ttl_s,
+            timeout_s=settings.database_timeout_s,
+        ),
+        limiter=RateLimiter(
+            redis,
+            name="api",
+            # This process cannot know what the others let through: it takes less than the whole.
+            fallback=LocalLimiter(size_max=size_max, share=settings.ratelimit_local_share),
+            timeout_s=settings.redis_timeout_s,
+        ),
+        guesses=LocalLimiter(size_max=size_max),
+        admin=auth.admin_guard(settings),
+    )
 
 
 async def _on_database_away(_request: Request, _error: Exception) -> Response:

@@ -82,7 +82,6 @@ class OrdersSettings(ChassisSettings):
     # Dead letters: the index, and the runs that redrive or discard.
     redrive_groups: str = "orders,inventory,notifications,shortener.clicks"  # that read <group>.retry.redrive
     redrive_rate_per_s: float = Field(default=100.0, gt=0)  # of a run that names none
-    redrive_rate_max_per_s: float = Field(default=10_000.0, gt=0)
     redrive_letters_max: int = Field(default=100_000, ge=1)  # of a run that names no fewer
     redrive_tick_s: float = Field(default=0.02, gt=0)  # letters due within one leave together
     redrive_catch_up_s: float = Field(default=1.0, gt=0)  # of a stall; what is older is not made up for
@@ -97,6 +96,7 @@ class OrdersSettings(ChassisSettings):
 
     # Failures on purpose: demo and tests only.
     faults_enabled: bool = False
+    faulty_groups: str = "orders,inventory,notifications"
 
     @model_validator(mode="after")
     def _a_lease_outlives_its_calls(self) -> Self:
@@ -114,3 +114,8 @@ class OrdersSettings(ChassisSettings):
     def redrivable(self) -> tuple[str, ...]:
         """The consumer groups that take dead letters back."""
         return tuple(group.strip() for group in self.redrive_groups.split(","))
+
+    @property
+    def fault_groups(self) -> tuple[str, ...]:
+        """The consumer groups that look for faults in place."""
+        return tuple(group.strip() for group in self.faulty_groups.split(","))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from chassis.dlq import PREFIX
@@ -158,7 +158,7 @@ class Run:
     done: int
     ordinal: int
     ordinal_max: int
-    state: str
+    state: Literal["running", "done"]
     fencing: int
     created_at: datetime
     finished_at: datetime | None = field(default=None)
