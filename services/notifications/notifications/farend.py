@@ -30,7 +30,7 @@ class FarEnd:
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
-        """Around one call: a Transient from inside counts against the far end, one not made is Transient too."""
+        """Around one call; its Transient counts against the far end. A call not made is Transient, too."""
         try:
             async with self._bulkhead.slot():
                 with self._breaker.guard(Transient):

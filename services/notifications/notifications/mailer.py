@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import policy
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime
 from typing import Final
@@ -15,6 +14,7 @@ from chassis.retry import HandlerError, Permanent, Transient
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from notifications.domain.addresses import address_of
 from notifications.domain.texts import Text
 from notifications.farend import FarEnd
 from notifications.settings import NotificationsSettings
@@ -30,7 +30,7 @@ class Mailer:
 
     def __init__(self, settings: NotificationsSettings) -> None:
         self._settings = settings
-        self._from = sender_of(settings.mail_from)
+        self._from = address_of(settings.mail_from)
         self._far_end = FarEnd(
             "smtp",
             settings,
@@ -53,9 +53,9 @@ class Mailer:
     def _compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
         mail = EmailMessage(policy.SMTP)
         try:
-            mail["To"] = Address(addr_spec=to)
-        except (ValueError, IndexError) as error:
-            raise Permanent("the address of the recipient is none") from error
+            mail["To"] = address_of(to)
+        except ValueError as error:
+            raise Permanent(f"the recipient: {error}") from error
         mail["From"] = self._from
         mail["Subject"] = text.subject
         mail["Date"] = format_datetime(localtime())
@@ -109,15 +109,6 @@ async def _answers(client: aiosmtplib.SMTP) -> bool:
     except (aiosmtplib.SMTPException, OSError):
         return False
     return True
-
-
-def sender_of(mail_from: str) -> Address:
-    """`Name <local@domain>` or a bare address; a ValueError for what is neither."""
-    header = policy.SMTP.header_factory("From", mail_from)
-    (address,) = header.addresses
-    if not address.domain:
-        raise ValueError("mail_from is no address")
-    return Address(address.display_name, address.username, address.domain)
 
 
 def verdict_on(error: Exception) -> HandlerError:

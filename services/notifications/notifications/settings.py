@@ -7,6 +7,8 @@ from chassis.settings import ChassisSettings
 from chassis.weburls import Allowed
 from pydantic import Field, SecretStr, model_validator
 
+from notifications.domain.addresses import address_of
+
 
 class NotificationsSettings(ChassisSettings):
     """Frozen; built once in worker and passed down."""
@@ -72,7 +74,8 @@ class NotificationsSettings(ChassisSettings):
         return self
 
     @model_validator(mode="after")
-    def _the_templates_make_sense(self) -> Self:
+    def _addresses_make_sense(self) -> Self:
+        address_of(self.mail_from)
         names = {name for _, name, _, _ in string.Formatter().parse(self.tracking_url or "") if name}
         if self.tracking_url is not None and names != {"order_id"}:
             raise ValueError("tracking_url has the place {order_id} and no other")

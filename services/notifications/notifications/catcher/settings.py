@@ -14,7 +14,7 @@ class CatcherSettings(ChassisSettings):
     # What hangs by a fault must not hold up the end of the process.
     shutdown_timeout_s: float = Field(default=3.0, gt=0)
 
-    messages_max: int = Field(default=2_000, ge=1)  # the oldest goes first
+    messages_max: int = Field(default=10_000, ge=1)  # the oldest goes first
     message_bytes_max: int = Field(default=MIB, ge=1)
     smtp_idle_max_s: float = Field(default=60.0, gt=0)
     smtp_sessions_max: int = Field(default=256, ge=1)
