@@ -70,8 +70,31 @@ async def _move_money(addresses: dict[str, str], recorder: traffic.Recorder) -> 
     return story
 
 
+async def _keep_shop(addresses: dict[str, str], recorder: traffic.Recorder) -> Story:
+    from infra.local.demo import letters, orders
+
+    story = orders.OrderStory()
+    async with orders.opened(addresses, recorder) as shop:
+        with step(f"{orders.ORDERS} orders to their end, {orders.REPEATS} of them again"):
+            await orders.stock(shop, story)
+            await orders.sell(shop, story)
+        with step("a declined card, the last units raced for, a cancel"):
+            await orders.refuse(shop, story)
+            await orders.cancel(shop, story)
+        with step("a consumer that stumbles; a dead letter, its redrive and the mail"):
+            await letters.stumble(shop, story)
+            await letters.redrive(shop, story)
+        with step("orders, money and stock against each other"):
+            await orders.reconcile(shop, story)
+    return story
+
+
 async def _drive(addresses: dict[str, str], recorder: traffic.Recorder) -> list[Check]:
-    stories = [await _follow_links(addresses, recorder), await _move_money(addresses, recorder)]
+    stories = [
+        await _follow_links(addresses, recorder),
+        await _move_money(addresses, recorder),
+        await _keep_shop(addresses, recorder),
+    ]
     if "PROMETHEUS_URL" in addresses:
         with step("Prometheus"):
             stories.append(Story())

@@ -40,13 +40,16 @@ def _checks(checks: Sequence[Check]) -> str:
 
 
 def _where(addresses: Mapping[str, str]) -> str:
-    docs = [f"{addresses[name]}/docs" for name in ("SHORTENER_URL", "PAYMENTS_URL") if name in addresses]
+    documented = ("SHORTENER_URL", "PAYMENTS_URL", "ORDERS_URL")
+    docs = [f"{addresses[name]}/docs" for name in documented if name in addresses]
     rows = [
         ("API docs", "  ".join(docs)),
         ("Dashboards", addresses.get("GRAFANA_URL") or "make dashboards"),
         ("Prometheus", addresses.get("PROMETHEUS_URL", "")),
         ("Alertmanager", addresses.get("ALERTMANAGER_URL", "")),
         ("Traces", (addresses.get("TEMPO_URL", "") and "Grafana, Explore, Tempo") or "make trace"),
+        ("Mails", (addresses.get("MAILCATCHER_URL", "") and f"{addresses['MAILCATCHER_URL']}/messages")),
+        ("Dead letters", "make dead-letters" if "ORDERS_URL" in addresses else ""),
         ("Keys and addresses", 'eval "$(make -s env)"'),
         ("Then", "make status, make scale SERVICE=payments N=2, make stop"),
     ]
