@@ -9,8 +9,10 @@ import signal
 import socket
 import threading
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +23,10 @@ from tests.support.shared import SharedServers
 
 RESTART_TIMEOUT_S = 10.0  # part of the contract: a process that dies is ready again within ten seconds
 SERVERS = {"postgres", "redis", "kafka", "prometheus", "alertmanager"}
-SERVICES = {"shortener", "shortener-worker", "payments", "payments-worker", "bank"}
+SERVICES = {
+    *("shortener", "shortener-worker", "payments", "payments-worker", "bank"),
+    *("orders", "orders-worker", "inventory", "inventory-worker", "notifications-worker", "mailcatcher"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,31 @@ def _answers(url: str, key: str = "") -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def _asked(url: str, key: str, document: dict[str, Any], method: str = "POST") -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers |= {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+    request = urllib.request.Request(url, json.dumps(document).encode(), headers, method=method)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def _placed(env: dict[str, str]) -> str:
+    """The address of a new order for one product of a tenant."""
+    orders, key = f"{env['ORDERS_URL']}/v1", env["ORDERS_API_KEY"]
+    product = {"name": "Mug", "unit_price": 1200, "currency": "usd", "stock": 1_000}
+    _asked(f"{orders}/products/e2e-mug", key, product, "PUT")
+    order = {"customer_id": "e2e", "currency": "usd", "payment_method": "pm_card_visa"}
+    order |= {"lines": [{"sku": "e2e-mug", "quantity": 1}]}
+    return f"{orders}/orders/{_asked(f'{orders}/orders', key, order)['id']}"
+
+
+def _status_of(url: str, key: str) -> str:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return str(json.load(answer)["status"])
 
 
 def _processes_of(copy: Copy) -> list[int]:
@@ -77,6 +107,10 @@ def test_env_prints_export_lines_alone_and_they_work(copy: Copy) -> None:
         assert _answers(f"{env['PAYMENTS_URL']}/v1/balance", env[name])
     assert _answers(f"{env['PAYMENTS_URL']}/admin/proof", env["ADMIN_API_KEY"])
     assert _answers(f"{env['BANK_URL']}/admin/book?limit=1", env["ADMIN_API_KEY"])
+    for name in ("ORDERS_API_KEY", "ORDERS_API_KEY_2"):
+        assert _answers(f"{env['ORDERS_URL']}/v1/orders?limit=1", env[name])
+    assert _answers(f"{env['ORDERS_URL']}/v1/dead-letters?limit=1", env["ADMIN_API_KEY"])
+    assert _answers(f"{env['MAILCATCHER_URL']}/messages")
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | {"redis", "postgres", "kafka"}))
@@ -93,6 +127,23 @@ def test_a_killed_process_is_ready_again_within_ten_seconds(copy: Copy, name: st
     for service in SERVICES & {name} or {"shortener", "payments"}:
         ready = f"http://127.0.0.1:{rows[service]['port']}/readyz"
         eventually_sync(partial(_answers, ready), timeout_s=RESTART_TIMEOUT_S, interval_s=0.1)
+
+
+def test_an_order_taken_without_kafka_completes_when_it_is_back(copy: Copy) -> None:
+    env = copy.env()
+    copy.make("stop", "SERVICE=kafka")
+    order = _placed(env)
+    assert _status_of(order, env["ORDERS_API_KEY"]) == "pending"
+    copy.make("up", "SERVICE=kafka")
+    ended = eventually_sync(
+        partial(_status_of, order, env["ORDERS_API_KEY"]), timeout_s=60, accept=lambda s: s != "pending"
+    )
+    assert ended == "completed"
+
+
+def test_what_operators_ask_of_orders_is_a_make_target(copy: Copy) -> None:
+    assert "orders_have_one_state" in copy.make("reconcile").stdout
+    assert copy.make("dead-letters").returncode == 0
 
 
 def test_a_stopped_process_stays_stopped_until_it_is_asked_up(copy: Copy) -> None:
@@ -116,13 +167,13 @@ def test_scaling_adds_and_removes_replicas_behind_one_address(copy: Copy) -> Non
 
 
 def test_a_worker_has_no_address_to_share_and_is_scaled_alike(copy: Copy) -> None:
-    copy.make("scale", "SERVICE=payments-worker", "N=2")
-    assert _answers(f"http://127.0.0.1:{copy.status()['payments-worker-2']['port']}/readyz")
-    copy.make("scale", "SERVICE=payments-worker", "N=1")
-    assert "payments-worker-2" not in copy.status()
+    copy.make("scale", "SERVICE=orders-worker", "N=2")
+    assert _answers(f"http://127.0.0.1:{copy.status()['orders-worker-2']['port']}/readyz")
+    copy.make("scale", "SERVICE=orders-worker", "N=1")
+    assert "orders-worker-2" not in copy.status()
 
 
-@pytest.mark.parametrize("service", ["shortener", "payments"])
+@pytest.mark.parametrize("service", ["shortener", "payments", "orders"])
 def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy, service: str) -> None:
     copy.make("scale", f"SERVICE={service}", "N=2")
     url = f"{copy.env()[f'{service.upper()}_URL']}/healthz"
@@ -151,10 +202,12 @@ def test_the_demo_keeps_every_promise(copy: Copy) -> None:
     assert "BROKEN" not in told
 
 
-def test_a_load_test_of_payments_meets_no_wrong_answer(copy: Copy) -> None:
+@pytest.mark.parametrize(("service", "rate"), [("payments", 20), ("orders", 10)])
+def test_a_load_test_meets_no_wrong_answer(copy: Copy, service: str, rate: int) -> None:
     # How fast it is says nothing on a machine that runs tests: only the answers count here.
-    copy.make("load", "SERVICE=payments", "ARGS=--rate 20 --duration 5 --lag-p99-ms 5000", check=False)
-    found = json.loads((copy.root / "out" / "load" / "payments.json").read_text())["operations"]["all"]
+    options = f"ARGS=--rate {rate} --duration 5 --lag-p99-ms 5000"
+    copy.make("load", f"SERVICE={service}", options, check=False)
+    found = json.loads((copy.root / "out" / "load" / f"{service}.json").read_text())["operations"]["all"]
     assert found["count"] > 0
     assert found["errors"] == {}
 
