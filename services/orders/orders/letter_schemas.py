@@ -122,7 +122,7 @@ class RunOut(BaseModel):
     dry_run: bool
     rate: float
     max: int
-    state: Literal["running", "done"]
+    state: Literal["running", "done", "stopped"]
     created_at: Moment
     finished_at: Moment | None
 

@@ -25,6 +25,9 @@ router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencie
 ANSWER_S: Final = 2.0
 
 
+RunId = Annotated[str, Path(description="The `run_id` of a redrive or a discard.")]
+
+
 class LettersQuery(FilterIn):
     limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
     cursor: Annotated[str, StringConstraints(max_length=cursors.LENGTH_MAX)] | None = Field(
@@ -53,13 +56,14 @@ async def list_letters(request: Request, query: Annotated[LettersQuery, Query()]
 @router.get(
     "/runs/{run_id}", summary="Tell how far a run came", responses=problem_responses(*ADMIN, RunNotFound)
 )
-async def get_run(
-    request: Request, run_id: Annotated[str, Path(description="The `run_id` of a redrive or a discard.")]
-) -> RunOut:
-    found = _uuid_or_none(run_id)
-    if found is None:
-        raise RunNotFound
-    return letter_shapes.run_out(await redrive_runs.get(request.app.state.resources, found))
+async def get_run(request: Request, run_id: RunId) -> RunOut:
+    return letter_shapes.run_out(await redrive_runs.get(request.app.state.resources, _run_id(run_id)))
+
+
+@router.post("/runs/{run_id}/stop", summary="Stop a run", responses=problem_responses(*ADMIN, RunNotFound))
+async def stop_run(request: Request, run_id: RunId) -> RunOut:
+    """What it has done stays done; a run that is over stays as it is."""
+    return letter_shapes.run_out(await redrive_runs.stop(request.app.state.resources, _run_id(run_id)))
 
 
 @router.get(
@@ -113,6 +117,13 @@ async def _run(request: Request, kind: Kind, body: RunIn) -> RunOut:
     )
     wait_s = deadline.time_left(settings.redrive_wait_s + ANSWER_S) - ANSWER_S
     return letter_shapes.run_out(await redrive_runs.begin_and_wait(resources, order, wait_s=wait_s))
+
+
+def _run_id(text: str) -> UUID:
+    found = _uuid_or_none(text)
+    if found is None:
+        raise RunNotFound
+    return found
 
 
 def _uuid_or_none(text: str) -> UUID | None:

@@ -158,7 +158,7 @@ class Run:
     done: int
     ordinal: int
     ordinal_max: int
-    state: Literal["running", "done"]
+    state: Literal["running", "done", "stopped"]
     fencing: int
     created_at: datetime
     finished_at: datetime | None = field(default=None)
@@ -169,7 +169,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        return self.state == "done"
+        return self.state != "running"
 
 
 def death_of(message: Message) -> Death:

@@ -51,18 +51,18 @@ CREATE TABLE redrive_runs (
     -- The last letter dealt with, and the last that the run may reach: later deaths are not its business.
     ordinal      bigint NOT NULL DEFAULT 0,
     ordinal_max  bigint NOT NULL,
-    state        text NOT NULL CHECK (state IN ('running', 'done')),
+    state        text NOT NULL CHECK (state IN ('running', 'done', 'stopped')),
     locked_until timestamptz NOT NULL DEFAULT '-infinity',
     -- Grows with every owner: one that stalled and wakes finds another number here and may write no more.
     fencing      bigint NOT NULL DEFAULT 0,
     created_at   timestamptz NOT NULL DEFAULT now(),
     finished_at  timestamptz,
-    CHECK ((state = 'done') = (finished_at IS NOT NULL)),
+    CHECK ((state = 'running') = (finished_at IS NULL)),
     CHECK (state = 'done' OR NOT dry_run)
 ) WITH (fillfactor = 80);
 
 CREATE INDEX redrive_runs_open ON redrive_runs (created_at) WHERE state = 'running';
-CREATE INDEX redrive_runs_finished ON redrive_runs (finished_at) WHERE state = 'done';
+CREATE INDEX redrive_runs_finished ON redrive_runs (finished_at) WHERE state <> 'running';
 
 -- What was done to each letter, by whom, and what became of it.
 CREATE TABLE dead_letter_actions (

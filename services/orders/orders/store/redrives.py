@@ -131,6 +131,18 @@ async def let_go(conn: Connection, run_id: UUID, fencing: int) -> None:
     )
 
 
+async def stop(conn: Connection, run_id: UUID) -> None:
+    """Whoever works on it finds out at its next step."""
+    await conn.execute(
+        """
+        UPDATE redrive_runs
+        SET state = 'stopped', finished_at = clock_timestamp()
+        WHERE id = $1 AND state = 'running'
+        """,
+        run_id,
+    )
+
+
 async def count_open(conn: Connection) -> int:
     return int(await conn.fetchval("SELECT count(*) FROM redrive_runs WHERE state = 'running'"))
 
@@ -141,7 +153,7 @@ async def reap(conn: Connection, older_than: datetime, *, limit: int) -> int:
         """
         DELETE FROM redrive_runs
         WHERE id = ANY (ARRAY(
-            SELECT id FROM redrive_runs WHERE state = 'done' AND finished_at < $1 LIMIT $2
+            SELECT id FROM redrive_runs WHERE state <> 'running' AND finished_at < $1 LIMIT $2
         ))
         RETURNING 1
         """,

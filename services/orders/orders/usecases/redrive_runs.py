@@ -83,22 +83,38 @@ async def begin_and_wait(desk: Desk, order: Order, *, wait_s: float) -> Run:
     return await get(desk, run.id)
 
 
-async def work_off(desk: Desk, run: Run, stop: Stop) -> None:
-    """Until the run is over, `stop` is set, or another process has it; frees it when it ends early.
+async def work_to_the_end(desk: Desk, run: Run) -> Run:
+    """However long it takes, and whoever else takes the run over meanwhile."""
+    never = asyncio.Event()
+    await work_off(desk, run, never)
+    while not (run := await get(desk, run.id)).is_over:
+        await sleep_or_stop(never, desk.settings.redrive_poll_s)
+    return run
+
+
+async def stop(desk: Desk, run_id: UUID) -> Run:
+    """End a run where it is; what it has done stays done. Raises RunNotFound."""
+    async with desk.db.acquire() as conn:
+        await redrives.stop(conn, run_id)
+    return await get(desk, run_id)
+
+
+async def work_off(desk: Desk, run: Run, stopping: Stop) -> None:
+    """Until the run is over, `stopping` is set, or another process has it; frees it when it ends early.
 
     Every step is a transaction: letters, their records, their history and how far the run came.
     """
     settings = desk.settings
     pace = Pace(run.order.rate, now=time.monotonic(), catch_up_s=settings.redrive_catch_up_s)
     try:
-        while not run.is_over and not stop.is_set():
+        while not run.is_over and not stopping.is_set():
             wait_s = max(pace.wait_s(time.monotonic()), settings.redrive_tick_s)
-            await sleep_or_stop(stop, min(wait_s, settings.redrive_lease_s / 3))
+            await sleep_or_stop(stopping, min(wait_s, settings.redrive_lease_s / 3))
             try:
                 advanced = await _step(desk, run, pace.due(time.monotonic()))
             except PASSING as error:
                 _log.info("redrive.postponed", run=str(run.id), error=type(error).__name__)
-                await sleep_or_stop(stop, settings.redrive_poll_s)
+                await sleep_or_stop(stopping, settings.redrive_poll_s)
             else:
                 pace.went(advanced.done - run.done)
                 run = advanced
