@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from infra.docker import engine, stack
+from infra.docker.smoke_orders import Shop
 from infra.docker.smoke_payments import Money
 from infra.docker.smoke_tools import (
     SmokeError,
@@ -199,7 +200,7 @@ class Smoke:
 
 
 def steps(smoke: Smoke) -> list[Callable[[], str]]:
-    money = Money(smoke.environment)
+    money, shop = Money(smoke.environment), Shop(smoke.environment)
     core = [smoke.build_and_start, smoke.confined, smoke.traffic]
     watched = [smoke.targets_up, smoke.rules_evaluated, smoke.grafana, smoke.tempo]
     through = [smoke.rolling_restart, smoke.replicas_discovered, smoke.redis_restart]
@@ -215,6 +216,11 @@ def steps(smoke: Smoke) -> list[Callable[[], str]]:
         money.bank_restart,
         money.webhooks,
         money.proof,
+        shop.orders,
+        shop.worker_restart,
+        shop.kafka_restart,
+        shop.mails,
+        shop.reconcile,
         *([] if KEPT else [smoke.stop]),
     ]
 

@@ -63,8 +63,8 @@ def _placed(env: dict[str, str]) -> str:
     orders, key = f"{env['ORDERS_URL']}/v1", env["ORDERS_API_KEY"]
     product = {"name": "Mug", "unit_price": 1200, "currency": "usd", "stock": 1_000}
     _asked(f"{orders}/products/e2e-mug", key, product, "PUT")
-    order = {"customer_id": "e2e", "currency": "usd", "payment_method": "pm_card_visa"}
-    order |= {"lines": [{"sku": "e2e-mug", "quantity": 1}]}
+    lines = [{"sku": "e2e-mug", "quantity": 1}]
+    order = {"customer_id": "e2e", "currency": "usd", "payment_method": "pm_card_visa", "lines": lines}
     return f"{orders}/orders/{_asked(f'{orders}/orders', key, order)['id']}"
 
 
