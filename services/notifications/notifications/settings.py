@@ -53,6 +53,9 @@ class NotificationsSettings(ChassisSettings):
     # Deliveries: what is under way at once, and when what a dead worker held may be taken over.
     deliveries_max: int = Field(default=16, ge=1)
     delivery_lease_s: float = Field(default=10.0, gt=0)
+    delivery_look_s: float = Field(
+        default=0.25, gt=0
+    )  # at one in another's hand, to see whether it has ended
     retry_delays_s: tuple[float, float, float] = (5.0, 30.0, 300.0)
     # Beyond the retention of the dead letters (14 days): a redrive must find what was sent.
     deliveries_kept_s: float = Field(default=30 * 24 * 3600.0, ge=15 * 24 * 3600.0)

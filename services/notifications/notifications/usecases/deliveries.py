@@ -65,7 +65,8 @@ async def _deliver(res: Resources, notice: Notice, redrives: int) -> None:
 async def _claim(res: Resources, notice: Notice, redrives: int) -> Claim | None:
     """None when it is sent. One in another's hand is waited for: he is about to end, or has died."""
     lease_s = res.settings.delivery_lease_s
-    for _ in range(2):
+    patient_until = time.monotonic() + lease_s
+    while True:
         async with res.db.acquire() as conn:
             claim = await deliveries.claim(conn, notice, redrives=redrives, lease_s=lease_s)
             standing = None if claim is not None else await deliveries.look_up(conn, notice)
@@ -75,8 +76,9 @@ async def _claim(res: Resources, notice: Notice, redrives: int) -> Claim | None:
             raise Permanent(f"refused before: {standing.error}")
         if standing.state is not State.SENDING:
             return None
-        await asyncio.sleep(min(standing.lease_s, lease_s))
-    raise Transient("another worker is at it")
+        if time.monotonic() >= patient_until:
+            raise Transient("another worker is at it")
+        await asyncio.sleep(min(standing.lease_s, res.settings.delivery_look_s))
 
 
 async def _send(res: Resources, notice: Notice, target: str, claim: Claim) -> None:
