@@ -52,9 +52,9 @@ trace: ## ID=...: print one trace as a waterfall
 ##@ Operate
 .PHONY: dead-letters reconcile
 dead-letters: ## list what consumers could not apply; ARGS="redrive --group inventory --dry-run"
-	@$(run) with-env $(py) -m orders.deadletters $(or $(ARGS),list)
+	@$(run) as orders-worker orders.deadletters $(or $(ARGS),list)
 reconcile: ## orders, money and stock against each other, live; fails where they differ
-	@$(run) with-env $(py) -m orders.reconcile $(ARGS)
+	@$(run) as orders-worker orders.reconcile $(ARGS)
 
 ##@ Check
 .PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e test-chaos lint format

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infra.docker import engine, secret_files, stack, views
 from infra.docker.engine import Container, DockerError
@@ -153,6 +153,16 @@ def logs(service: str) -> int:
     return _compose("logs", "--follow", f"--tail={TAIL_LINES}", "--no-log-prefix", *names)
 
 
+def as_service(words: Sequence[str]) -> int:
+    """A module of a service run by hand, inside one of its containers: `as SERVICE MODULE WORDS`."""
+    if len(words) < 2:  # noqa: PLR2004
+        raise DockerError(
+            "which service, and which module of it?", "as orders-worker orders.deadletters list"
+        )
+    name, *command = words
+    return _compose("exec", "-T", stack.known(name), "python", "-m", *command)
+
+
 def check(_service: str) -> int:
     """Exit 0 where this runtime can be used; `main` has asked the engine by now."""
     return 0
@@ -184,15 +194,21 @@ def _docker(*words: str, quiet: bool = True) -> int:
 
 def main(arguments: list[str]) -> int:
     verb, *assignments = arguments or [""]
+    if verb == "as":
+        return _guarded(lambda: as_service(assignments))
     for assignment in assignments:
         name, _, value = assignment.partition("=")
         os.environ[name] = value
     if verb not in VERBS:
         print(f"usage: runtime {'|'.join(VERBS)} [SERVICE=] [N=] [FORMAT=json] [PROFILES=]", file=sys.stderr)
         return 2
+    return _guarded(lambda: VERBS[verb](os.environ.get("SERVICE", "")))
+
+
+def _guarded(run: Callable[[], int]) -> int:
     try:
         engine.require()
-        return VERBS[verb](os.environ.get("SERVICE", ""))
+        return run()
     except LocalError as error:
         print(f"error: {error}\n  next: {error.hint}", file=sys.stderr)
         return 1

@@ -24,6 +24,10 @@ def _run(verb: str) -> None:
             views.env()
         case "logs":
             views.logs(os.environ.get("SERVICE", ""))
+        case "as":
+            from infra.local import oneoff
+
+            oneoff.become(sys.argv[2:])
         case _:
             raise LocalError(f"no such verb: {verb}", hint="make help")
 
