@@ -9,6 +9,7 @@ import pytest
 from chassis import postgres
 from chassis.kafka import ConsumerLoop, Message, Producer
 from chassis.kafka.group import GroupLoop
+from chassis.outbox import Relay
 from chassis.postgres import Connection, Pool
 from chassis.settings import ChassisSettings
 
@@ -94,7 +95,7 @@ def consume(kafka_settings: ChassisSettings, effects: Pool) -> Consume:
 
 
 @contextlib.asynccontextmanager
-async def running(loop: GroupLoop) -> AsyncIterator[None]:
+async def running(loop: GroupLoop | Relay) -> AsyncIterator[None]:
     stop = asyncio.Event()
     task = asyncio.create_task(loop.run(stop))
     try:

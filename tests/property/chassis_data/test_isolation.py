@@ -4,13 +4,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from chassis.kafka.isolate import Verdict, isolate
+from chassis.kafka.isolate import Unreadable, Verdict, isolate
 from chassis.records import Message
 from chassis.retry import Permanent, Poison, Transient
 from hypothesis import given
 from hypothesis import strategies as st
 
 FATES = {"applied": None, "transient": Transient, "permanent": Permanent, "poison": Poison}
+# Read before anything is applied, and named all at once.
+UNREADABLE = "unreadable"
 
 
 class FakeConnection:
@@ -38,6 +40,9 @@ async def run(batch: list[tuple[int, str]]) -> tuple[Verdict, list[Message], dic
     conn = FakeConnection()
 
     async def apply(conn: Any, group: list[Message]) -> None:
+        errors = [(m, Poison("on purpose")) for m in group if fates[m.offset] == UNREADABLE]
+        if errors:
+            raise Unreadable(errors)
         for message in group:
             conn.applied.append(message)
             error = FATES[fates[message.offset]]
@@ -48,7 +53,7 @@ async def run(batch: list[tuple[int, str]]) -> tuple[Verdict, list[Message], dic
     return verdict, conn.applied, fates
 
 
-batches = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(list(FATES))), max_size=40)
+batches = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([*FATES, UNREADABLE])), max_size=40)
 
 
 @given(batches)

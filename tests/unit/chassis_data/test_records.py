@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from chassis.ids import uuid7
 from chassis.outbox import Event
-from chassis.records import Message, cloudevent_attributes, cloudevent_headers
+from chassis.records import Message, Origin, cloudevent_attributes, cloudevent_headers, origin_headers
 
 
 def test_an_event_becomes_a_cloudevent_in_binary_mode() -> None:
@@ -61,3 +61,30 @@ def test_version_7_identifiers_sort_by_their_millisecond() -> None:
     assert len(set(made)) == len(made)
     stamps = [one.int >> 80 for one in made]
     assert stamps == sorted(stamps)
+
+
+def test_a_message_that_came_back_names_its_first_place() -> None:
+    headers = (("origin-topic", b"t"), ("origin-partition", b"3"), ("origin-offset", b"42"))
+    message = Message("g.retry.5s", 0, 7, None, b"", headers)
+    assert message.origin == Origin("t", 3, 42)
+    assert message.event_id == "t/3/42"
+    assert origin_headers(message) == list(headers)
+
+
+def test_a_message_that_never_left_is_its_own_origin() -> None:
+    message = Message("t", 3, 42, None, b"", (("origin-topic", b"t"), ("origin-partition", b"x")))
+    assert message.origin == Origin("t", 3, 42)
+    first = Message("t", 3, 42, None, b"", (("x", b"1"),))
+    assert origin_headers(first) == [
+        ("x", b"1"),
+        ("origin-topic", b"t"),
+        ("origin-partition", b"3"),
+        ("origin-offset", b"42"),
+    ]
+
+
+def test_type_and_redrives_are_read_from_the_headers() -> None:
+    message = Message("t", 0, 0, None, b"", (("ce_type", b"a.b-done.v1"), ("dlq-redrives", b"2")))
+    assert (message.event_type, message.redrives) == ("a.b-done.v1", 2)
+    stranger = Message("t", 0, 0, None, b"", (("dlq-redrives", b"many"),))
+    assert (stranger.event_type, stranger.redrives) == (None, 0)

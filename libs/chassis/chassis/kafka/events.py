@@ -8,7 +8,7 @@ import msgspec
 
 from chassis import inbox
 from chassis.kafka.faults import Faults
-from chassis.kafka.isolate import Apply
+from chassis.kafka.isolate import Apply, Unreadable
 from chassis.postgres import Connection
 from chassis.records import Message
 from chassis.retry import Poison
@@ -53,7 +53,7 @@ class Handlers:
         """For a ConsumerLoop: `handle` gets the events that are new to this consumer, in order."""
 
         async def apply(conn: Connection, messages: list[Message]) -> None:
-            incoming = [one for message in messages if (one := self.read(message)) is not None]
+            incoming = self._read_all(messages)
             if not incoming:
                 return
             if self._faults is not None:
@@ -70,6 +70,20 @@ class Handlers:
 
         return apply
 
+    def _read_all(self, messages: list[Message]) -> list[Incoming]:
+        incoming, errors = [], []
+        for message in messages:
+            try:
+                one = self.read(message)
+            except Poison as error:
+                errors.append((message, error))
+            else:
+                if one is not None:
+                    incoming.append(one)
+        if errors:
+            raise Unreadable(errors)
+        return incoming
+
     def deliver(self, handle: HandleOne) -> Callable[[Message], Awaitable[None]]:
         """For a DeliveryLoop: one event at a time and no inbox: the delivery itself has to know repeats."""
 
@@ -85,9 +99,9 @@ class Handlers:
 
     def read(self, message: Message) -> Incoming | None:
         """None when its type is ignored; raises Poison."""
-        name = message.event_type
-        if name is None or message.header("ce_id") is None:
-            raise Poison("no CloudEvent: it has no ce_type or no ce_id")
+        name, event_id = message.event_type, message.header("ce_id")
+        if name is None or event_id is None or not event_id.isascii():
+            raise Poison("no CloudEvent: it has no ce_type or no ce_id of letters and digits")
         if name in self._ignore:
             return None
         decoder = self._decoders.get(name)

@@ -74,7 +74,7 @@ async def put(redis: Redis, fault: Fault) -> None:
 
 
 async def read(redis: Redis, *, group: str | None = None) -> list[Fault]:
-    """In the order in which they were put."""
+    """The oldest first."""
     stored = await cast("Awaitable[dict[bytes, bytes]]", redis.hgetall(BOOK))
     faults = [msgspec.json.decode(value, type=Fault) for value in stored.values()]
     return sorted((f for f in faults if group in (None, f.group)), key=lambda fault: fault.id)

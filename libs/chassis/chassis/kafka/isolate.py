@@ -8,9 +8,17 @@ from chassis import dlq
 from chassis.parking import order_key
 from chassis.postgres import Connection, is_lost
 from chassis.records import Message
-from chassis.retry import Kind, classify
+from chassis.retry import Kind, Poison, classify
 
 Apply = Callable[[Connection, list[Message]], Awaitable[None]]
+
+
+class Unreadable(Poison):
+    """Names every message of a batch that cannot be read, so that none of them has to be searched for."""
+
+    def __init__(self, errors: Sequence[tuple[Message, Poison]]) -> None:
+        super().__init__(str(errors[0][1]))
+        self.errors = list(errors)
 
 
 @dataclass(slots=True)
@@ -42,12 +50,21 @@ async def _halve(
     error = await _try(conn, messages, apply)
     if error is None:
         verdict.applied += messages
+    elif isinstance(error, Unreadable):
+        verdict.dead += [dlq.DeadLetter(*one, Kind.POISON, attempts) for one in error.errors]
+        await _halve(conn, _without(groups, error), apply, verdict, attempts)
     elif len(groups) > 1:
         middle = len(groups) // 2
         await _halve(conn, groups[:middle], apply, verdict, attempts)
         await _halve(conn, groups[middle:], apply, verdict, attempts)
     else:
         await _one_by_one(conn, messages, apply, verdict, attempts)
+
+
+def _without(groups: Sequence[list[Message]], error: Unreadable) -> list[list[Message]]:
+    gone = {(message.topic, message.partition, message.offset) for message, _ in error.errors}
+    left = [[m for m in group if (m.topic, m.partition, m.offset) not in gone] for group in groups]
+    return [group for group in left if group]
 
 
 async def _one_by_one(
