@@ -1,0 +1,1 @@
+"""Metrics ingestion whose acknowledgement means something."""
