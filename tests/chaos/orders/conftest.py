@@ -21,6 +21,8 @@ IMPATIENT = {
     "OPERATION_LEASE_S": "4",
     "DATABASE_TIMEOUT_S": "5",
     "SHUTDOWN_TIMEOUT_S": "10",
+    # Of notices: their topics keep their names.
+    "RETRY_DELAYS_S": "[1, 4, 15]",
 }
 
 
