@@ -297,7 +297,7 @@ def _stock(made: dashboard.Dashboard) -> None:
         number(
             "Oversold",
             Query(or_zero(f"max(inventory_oversold{{{STOCK}}})")),
-            about="Products with less on the shelf than is reserved: 0, always.",
+            about="Units that were promised or sold and never came in: 0, always.",
             span=12,
             steps=[(None, "green"), (1, "red")],
             sparkline=False,
