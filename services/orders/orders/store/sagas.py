@@ -148,18 +148,18 @@ async def waited_out(conn: Connection, *, at: datetime, limit: int) -> list[str]
     return [row["order_id"] for row in rows]
 
 
-async def waiting_for_money(conn: Connection, order_ids: Sequence[str]) -> set[str]:
-    """Those of the orders whose sagas wait for payments, and so for its events."""
+async def awaited_intents(conn: Connection, order_ids: Sequence[str]) -> dict[str, str]:
+    """The payment intents of those of the orders whose sagas wait for payments."""
     rows = await conn.fetch(
         """
-        SELECT order_id
+        SELECT order_id, payment_intent_id
         FROM sagas
-        WHERE order_id = ANY($1::text[])
-          AND state IN ('authorising', 'confirming', 'capturing', 'voiding', 'refunding')
+        WHERE order_id = ANY($1::text[]) AND payment_intent_id IS NOT NULL
+          AND state IN ('authorising', 'capturing', 'voiding', 'refunding')
         """,
         order_ids,
     )
-    return {row["order_id"] for row in rows}
+    return {row["order_id"]: row["payment_intent_id"] for row in rows}
 
 
 async def count_live(conn: Connection, *, stuck_before: datetime) -> list[Record]:
