@@ -1,4 +1,4 @@
-"""`python -m orders.worker`: moves the sagas, relays events, keeps the index of dead letters, redrives them."""
+"""`python -m orders.worker`: moves the sagas, relays events, indexes dead letters, redrives them."""
 
 import asyncio
 from typing import Final, NamedTuple
