@@ -41,7 +41,10 @@ class Mailer:
 
     async def send(self, text: Text, *, to: str, message_id: str) -> None:
         """`message_id` names the mail for ever: who gets it twice can tell. Raises Transient, Permanent."""
-        mail = self._compose(text, to, message_id)
+        try:
+            mail = self._compose(text, to, message_id)
+        except ValueError as error:
+            raise Permanent(f"this mail cannot be written: {error}") from error
         async with self._far_end.call():
             with _tracer.start_as_current_span("smtp send", kind=SpanKind.CLIENT):
                 try:
@@ -52,10 +55,7 @@ class Mailer:
 
     def _compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
         mail = EmailMessage(policy.SMTP)
-        try:
-            mail["To"] = address_of(to)
-        except ValueError as error:
-            raise Permanent(f"the recipient: {error}") from error
+        mail["To"] = address_of(to)
         mail["From"] = self._from
         mail["Subject"] = text.subject
         mail["Date"] = format_datetime(localtime())
@@ -108,6 +108,9 @@ async def _answers(client: aiosmtplib.SMTP) -> bool:
         await client.rset()
     except (aiosmtplib.SMTPException, OSError):
         return False
+    except BaseException:
+        client.close()
+        raise
     return True
 
 

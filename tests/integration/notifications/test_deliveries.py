@@ -204,6 +204,14 @@ async def test_nobody_to_mail_is_noted_once(stage: Stage) -> None:
 async def test_an_address_that_is_none_is_permanent(stage: Stage) -> None:
     with pytest.raises(Permanent, match="no mail address"):
         await stage.deliver(order_of(notify=Notify("not an address")))
+    assert await stage.states() == {"mail": "failed"}
+
+
+async def test_a_customer_who_cannot_be_an_address_still_gets_the_webhook(dsn: str) -> None:
+    async with staged(dsn, customer_email_domain="x.example") as stage, receiving() as shop:
+        with pytest.raises(Permanent, match="no mail address"):
+            await stage.deliver(order_of(customer_id="a\nb", notify=Notify(None, shop.url)))
+        assert await stage.states() == {"mail": "failed", "webhook": "sent"}
 
 
 async def test_an_address_beyond_ascii_is_reached_when_the_server_takes_it(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from chassis.retry import HandlerError, Kind, Permanent, Transient, classify
 
 from notifications.domain.deliveries import Claim, State
 from notifications.domain.notices import Channel, Notice, notices_of
-from notifications.domain.orders import COMPLETED, Order
+from notifications.domain.orders import Order
 from notifications.domain.texts import text_of
 from notifications.resources import Resources
 from notifications.store import deliveries
@@ -93,7 +93,7 @@ async def _send(res: Resources, notice: Notice, target: str, claim: Claim) -> No
 async def _tracking_url(res: Resources, notice: Notice, claim: Claim) -> str | None:
     """Made once: an attempt that fails behind it leaves it to the next one."""
     order_id = notice.order.order_id
-    long_url = res.links.long_url(order_id) if notice.order.status == COMPLETED else None
+    long_url = res.links.long_url(order_id) if notice.order.status == "completed" else None
     if claim.short_url is not None or long_url is None:
         return claim.short_url
     short_url = await res.links.shorten(long_url, order_id)
