@@ -120,6 +120,17 @@ async def test_a_confirmation_after_the_expiry_takes_the_stock_again_or_is_refus
     await shop.assert_clean()
 
 
+async def test_a_reservation_that_is_asked_for_after_the_expiry_is_held_anew(shop: Served) -> None:
+    await shop.shelve(lamp=10)
+    await shop.say(reserve("ord_1", expires_in_s=-1, lamp=6))
+    assert await expire_due(shop.res) == 1
+    await shop.say(reserve("ord_1", lamp=6))
+    assert states(await shop.told()) == [("reserved", 1), ("expired", 2), ("reserved", 3)]
+    assert await expire_due(shop.res) == 0
+    assert (await shop.level("lamp"))["reserved"] == 6
+    await shop.assert_clean()
+
+
 async def test_a_confirmation_and_the_expiry_that_cross_end_in_a_sale(shop: Served) -> None:
     await shop.shelve(lamp=100)
     orders = [f"ord_{n:02}" for n in range(20)]
