@@ -41,10 +41,7 @@ class Mailer:
 
     async def send(self, text: Text, *, to: str, message_id: str) -> None:
         """`message_id` names the mail for ever: who gets it twice can tell. Raises Transient, Permanent."""
-        try:
-            mail = self._compose(text, to, message_id)
-        except ValueError as error:
-            raise Permanent(f"this mail cannot be written: {error}") from error
+        mail = self.compose(text, to, message_id)
         async with self._far_end.call():
             with _tracer.start_as_current_span("smtp send", kind=SpanKind.CLIENT):
                 try:
@@ -52,6 +49,13 @@ class Mailer:
                         await self._hand_in(mail, to)
                 except _FAILURES as error:
                     raise verdict_on(error) from error
+
+    def compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
+        """Raises Permanent for what no mail can hold."""
+        try:
+            return self._compose(text, to, message_id)
+        except ValueError as error:
+            raise Permanent(f"this mail cannot be written: {error}") from error
 
     def _compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
         mail = EmailMessage(policy.SMTP)
@@ -80,7 +84,7 @@ class Mailer:
     async def _connected(self) -> aiosmtplib.SMTP:
         while self._idle:
             since, client = self._idle.pop()
-            if time.monotonic() - since < self._settings.smtp_idle_max_s and await _answers(client):
+            if await self._is_good(client, time.monotonic() - since):
                 return client
             client.close()
         settings = self._settings
@@ -97,6 +101,12 @@ class Mailer:
         )
         await client.connect()
         return client
+
+    async def _is_good(self, client: aiosmtplib.SMTP, idle_s: float) -> bool:
+        """A line that broke without a word is found by asking only; just after a mail that is not worth it."""
+        if not client.is_connected or idle_s > self._settings.smtp_idle_max_s:
+            return False
+        return idle_s < self._settings.smtp_idle_trusted_s or await _answers(client)
 
     def close(self) -> None:
         while self._idle:
