@@ -103,7 +103,7 @@ class Mailer:
         return client
 
     async def _is_good(self, client: aiosmtplib.SMTP, idle_s: float) -> bool:
-        """A line that broke without a word is found by asking only; just after a mail that is not worth it."""
+        """A line that broke silently is found by asking; just after a mail that is not worth it."""
         if not client.is_connected or idle_s > self._settings.smtp_idle_max_s:
             return False
         return idle_s < self._settings.smtp_idle_trusted_s or await _answers(client)
