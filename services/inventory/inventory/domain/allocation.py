@@ -1,7 +1,7 @@
 """Who gets what: commands answered one after the other, each on what the one before it left."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chassis.retry import Permanent
@@ -93,8 +93,7 @@ class _Desk:
         if short:
             return to.refused(command, self._at, Reason.OUT_OF_STOCK, short)
         self._move(command, lines, Level.hold)
-        held = replace(to, lines=lines, expires_at=command.expires_at)
-        return held.told(State.RESERVED, command, self._at)
+        return to.promised(command, self._at, lines)
 
     def _confirm(self, known: Reservation | None, command: Confirm) -> Reservation:
         if known is None:

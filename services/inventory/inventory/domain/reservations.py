@@ -135,6 +135,20 @@ class Reservation:
             changed_at=at,
         )
 
+    def promised(self, command: Reserve, at: datetime, lines: tuple[Line, ...]) -> "Reservation":
+        """The next version, which holds the lines until the command's time."""
+        return replace(
+            self,
+            state=State.RESERVED,
+            version=self.version + 1,
+            request_id=command.request_id,
+            reason=None,
+            short=(),
+            expires_at=command.expires_at,
+            lines=lines,
+            changed_at=at,
+        )
+
     def refused(
         self, command: Command, at: datetime, reason: Reason, short: tuple[Short, ...] = ()
     ) -> "Reservation":
