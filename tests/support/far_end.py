@@ -78,7 +78,9 @@ class FarEnd:
     def _show(self, request: web.Request) -> tuple[int, Json]:
         noun, _, name = request.path.removeprefix("/v1/").partition("/")
         if name:
-            return 200, (self.refunds if noun == "refunds" else self.intents)[name]
+            found = (self.refunds if noun == "refunds" else self.intents).get(name)
+            missing = {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
+            return (404, missing) if found is None else (200, found)
         newest = sorted(self.intents.values(), key=lambda one: one["id"], reverse=True)
         after, limit = request.query.get("starting_after"), int(request.query.get("limit", "10"))
         rest = [one for one in newest if after is None or one["id"] < after]

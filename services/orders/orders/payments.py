@@ -184,7 +184,8 @@ class Payments:
                 )
             return found.to_dict()
         except _AWAY as error:
-            raise PaymentsAway(_name(error)) from error
+            missing = getattr(error, "http_status", None) == _NOT_FOUND
+            raise PaymentsAway(_name(error), missing=missing) from error
 
     @asynccontextmanager
     async def _in_time(self, key: str | None = None) -> AsyncIterator[stripe.RequestOptions]:
@@ -199,8 +200,12 @@ class Payments:
             yield options
 
 
-class PaymentsAway(Exception):  # noqa: N818 a state, as the proof tells it
-    """Payments did not show what it holds; the message says why."""
+class PaymentsAway(Exception):  # noqa: N818 a state, as the reconcile check tells it
+    """Payments did not show what it holds; the message says why, `missing` that there is no such thing."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 @asynccontextmanager

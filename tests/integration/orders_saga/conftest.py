@@ -1,7 +1,7 @@
 """Orders in a database of the test's own, moved by hand: facts, an executor, a sweeper, and a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from orders.usecases.saga import Change, Moved, advance, apply_events, request_c
 from orders.usecases.steps import Executor
 from orders.usecases.sweep import Sweeper
 
+from tests.support.databases import Databases
 from tests.support.far_end import FarEnd, far_end
 from tests.support.orders import settings_of
 
@@ -198,6 +199,7 @@ async def _opened(dsn: str, redis_url: str, **changed: Any) -> AsyncIterator[Des
         )
         pool = await stack.enter_async_context(postgres.pool_of(settings))
         async with pool.acquire() as conn:
+            await conn.execute("TRUNCATE tenants, orders, sagas, outbox, inbox CASCADE")
             await conn.execute(
                 "INSERT INTO tenants (id, name, rate_per_s, burst) VALUES ('acme', 'Acme', 1, 1)"
             )
@@ -205,7 +207,15 @@ async def _opened(dsn: str, redis_url: str, **changed: Any) -> AsyncIterator[Des
         yield Desk(settings, pool, end, payments)
 
 
+@pytest.fixture(scope="module")
+def orders_dsn(databases: Databases) -> Iterator[str]:
+    """One database for the tests of a module: each begins by emptying it."""
+    dsn = databases.migrated("orders")
+    yield dsn
+    databases.drop(dsn)
+
+
 @pytest.fixture
-async def desk(migrated_dsn: Callable[[str], str]) -> AsyncIterator[Desk]:
-    async with _opened(migrated_dsn("orders"), "redis://127.0.0.1:9/0") as opened:
+async def desk(orders_dsn: str) -> AsyncIterator[Desk]:
+    async with _opened(orders_dsn, "redis://127.0.0.1:9/0") as opened:
         yield opened

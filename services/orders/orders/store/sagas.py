@@ -182,9 +182,8 @@ async def page_live(
     """Live sagas by id, or only the stuck ones: those that wait for people, or sit in a state for long."""
     return await conn.fetch(
         """
-        SELECT order_id, tenant_id, state, version, attempts, polling, round, payment_intent_id, refund_id,
-               reason, cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at,
-               updated_at
+        SELECT order_id, tenant_id, state, version, attempts, payment_intent_id, refund_id, reason,
+               cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at, updated_at
         FROM sagas
         WHERE state <> 'done' AND order_id > $1
           AND ($3::timestamptz IS NULL OR stuck_since IS NOT NULL OR entered_at < $3)
@@ -197,9 +196,17 @@ async def page_live(
     )
 
 
-async def tenant_of(conn: Connection, order_id: str) -> str | None:
-    tenant: str | None = await conn.fetchval("SELECT tenant_id FROM sagas WHERE order_id = $1", order_id)
-    return tenant
+async def show(conn: Connection, order_id: str) -> Record | None:
+    """For operators, as a row of `page_live`."""
+    return await conn.fetchrow(
+        """
+        SELECT order_id, tenant_id, state, version, attempts, payment_intent_id, refund_id, reason,
+               cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at, updated_at
+        FROM sagas
+        WHERE order_id = $1
+        """,
+        order_id,
+    )
 
 
 def read(row: Record) -> Saga:
