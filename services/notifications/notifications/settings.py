@@ -57,6 +57,7 @@ class NotificationsSettings(ChassisSettings):
     delivery_look_s: float = Field(
         default=0.25, gt=0
     )  # at one in another's hand, to see whether it has ended
+    record_attempts_max: int = Field(default=6, ge=1)  # of writing down what was sent, while Postgres is away
     retry_delays_s: tuple[float, float, float] = (5.0, 30.0, 300.0)
     # Beyond the retention of the dead letters (14 days): a redrive must find what was sent.
     deliveries_kept_s: float = Field(default=30 * 24 * 3600.0, ge=15 * 24 * 3600.0)

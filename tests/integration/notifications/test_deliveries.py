@@ -1,14 +1,18 @@
 """A notice is sent once; what fails is told for what it is; what is unknown is sent again and can be told."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import aiosmtplib
 import pytest
 import standardwebhooks
+from chassis.postgres import DatabaseUnavailable
 from chassis.retry import Permanent, Transient
 from chassis.telemetry import use_traceparent
 from notifications.catcher.faults import FaultKind
 from notifications.domain.orders import Notify
+from notifications.store import deliveries as store
 from notifications.usecases.retention import reap
 
 from tests.integration.notifications.stage import (
@@ -299,6 +303,28 @@ async def test_without_a_secret_no_webhook_is_sent(dsn: str) -> None:
         await stage.deliver(order_of(notify=Notify(ADDRESS, shop.url)))
         assert shop.got == []
         assert await stage.states() == {"mail": "sent", "webhook": "skipped"}
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_no_second_mail(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    async def settle(*arguments: Any) -> bool:
+        calls.append(arguments)
+        if len(calls) < 3:
+            raise DatabaseUnavailable
+        return await store.settle(*arguments)
+
+    monkeypatch.setattr(
+        "notifications.usecases.deliveries.deliveries", SimpleNamespace(**vars(store) | {"settle": settle})
+    )
+    await stage.deliver(order_of())
+    await stage.deliver(order_of())
+
+    assert len(calls) == 3
+    assert len(await stage.mails()) == 1
+    assert await stage.states() == {"mail": "sent"}
 
 
 async def test_what_a_dead_worker_held_is_taken_over_when_its_lease_ends(stage: Stage) -> None:

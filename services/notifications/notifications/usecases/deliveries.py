@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from chassis.logs import get_logger
 from chassis.metrics import counter, exemplar, histogram
-from chassis.retry import HandlerError, Kind, Permanent, Transient, classify
+from chassis.postgres import PASSING
+from chassis.retry import HandlerError, Kind, Permanent, Transient, classify, pause_s
 
 from notifications.domain.deliveries import Claim, State
 from notifications.domain.notices import Channel, Notice, notices_of
@@ -105,8 +106,7 @@ async def _tracking_url(res: Resources, notice: Notice, claim: Claim) -> str | N
 async def _settle(
     res: Resources, notice: Notice, claim: Claim, state: State, error: str | None = None
 ) -> None:
-    async with res.db.acquire() as conn:
-        kept = await deliveries.settle(conn, notice, claim.attempt, state, error)
+    kept = await _record(res, notice, claim, state, error)
     outcome = {State.SENT: "sent", State.FAILED: "refused"}.get(state, "postponed")
     _SENT.labels(notice.channel, outcome).inc()
     _log.info(
@@ -118,3 +118,17 @@ async def _settle(
         error=error,
         overtaken=not kept,
     )
+
+
+async def _record(res: Resources, notice: Notice, claim: Claim, state: State, error: str | None) -> bool:
+    """Worth some patience: what was sent and is not on record goes out again."""
+    attempt = 1
+    while True:
+        try:
+            async with res.db.acquire() as conn:
+                return await deliveries.settle(conn, notice, claim.attempt, state, error)
+        except PASSING:
+            if attempt >= res.settings.record_attempts_max:
+                raise
+        await asyncio.sleep(pause_s(attempt, first_s=0.1, most_s=1.0))
+        attempt += 1
