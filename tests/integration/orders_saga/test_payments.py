@@ -144,7 +144,8 @@ async def test_what_was_kept_of_each_payment_is_read_page_by_page(shop: Shop) ->
     await shop.then(refunded, Operation.CAPTURE)
     await shop.then(refunded, Operation.REFUND)
     held, _ = await shop.authorised()
-    kept, after, more = {}, None, True
+    kept: dict[str, int] = {}
+    after, more = None, True
     while more:
         page, more = await shop.payments.page_intents(after, limit=2)
         after = page[-1]["id"]
