@@ -94,7 +94,7 @@ async def test_parameters_out_of_range_are_refused(api: httpx.AsyncClient) -> No
         {"status": "done"},
         {"status": ""},
         {"customer_id": ""},
-        {"customer_id": "a\u200b"},
+        {"customer_id": "a\u2028"},
     ):
         answer = await api.get("/v1/orders", params=params)
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_error"), params
