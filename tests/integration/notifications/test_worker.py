@@ -102,6 +102,11 @@ async def test_an_order_is_told_by_mail_and_webhook_with_a_link_that_leads_to_it
         )
     assert f"/{slug}" in mail["text"]
 
+    await settled(stack, placed, state="sent")
+    assert await stack.worker.metric('notifications_sent_total{channel="mail",outcome="sent"}') >= 1
+    assert await stack.worker.metric('notifications_links_total{outcome="created"}') >= 1
+    assert await stack.worker.metric('notifications_send_seconds_count{channel="mail"}') >= 1
+
 
 async def test_a_mail_server_that_is_down_delays_a_notice_which_is_then_sent_once_in_its_trace(
     stack: NoticesStack,
@@ -254,13 +259,3 @@ async def test_a_worker_that_is_told_to_stop_ends_what_it_is_sending(stack: Noti
     (row,) = await stack.deliveries(placed.event_id)
     assert (row["state"], row["attempts"]) == ("sent", 1)
     assert len(await stack.mails(placed.address)) == 1
-
-
-async def test_the_metrics_of_the_worker_tell_what_became_of_notices(stack: NoticesStack) -> None:
-    placed = Placed()
-    await stack.write(placed.record())
-    await settled(stack, placed, state="sent")
-
-    assert await stack.worker.metric('notifications_sent_total{channel="mail",outcome="sent"}') >= 1
-    assert await stack.worker.metric('notifications_links_total{outcome="created"}') >= 1
-    assert await stack.worker.metric('notifications_send_seconds_count{channel="mail"}') >= 1
