@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -38,8 +38,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(migrated_dsn: Callable[[str], str]) -> AsyncIterator[Office]:
-    settings = letter_settings(migrated_dsn("orders"), "redis://127.0.0.1:9", redrive_wait_s=1.5)
+async def office(orders_dsn: str) -> AsyncIterator[Office]:
+    settings = letter_settings(orders_dsn, "redis://127.0.0.1:9", redrive_wait_s=1.5)
     async with serving(settings) as served:
         yield Office(served, Desk(settings, served.pool), served.operator())
 

@@ -82,15 +82,13 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(
-    migrated_dsn: Callable[[str], str], kafka_bootstrap: str, make_topic: Callable[..., str]
-) -> AsyncIterator[Shop]:
+async def shop(orders_dsn: str, kafka_bootstrap: str, make_topic: Callable[..., str]) -> AsyncIterator[Shop]:
     topic = make_topic(partitions=3, prefix="t")
     group = f"g.{topic}"
     names = (dlq.topic_of(topic), dlq.redrive_topic(group), dlq.RESOLVED_TOPIC)
     run_apart(topics.apply(kafka_bootstrap, [topics.Topic(name, 1, {}) for name in names]))
     settings = letter_settings(
-        migrated_dsn("orders"), "redis://127.0.0.1:9", kafka_bootstrap=kafka_bootstrap, redrive_groups=group
+        orders_dsn, "redis://127.0.0.1:9", kafka_bootstrap=kafka_bootstrap, redrive_groups=group
     )
     async with postgres.pool_of(settings) as pool:
         producer = Producer(settings)

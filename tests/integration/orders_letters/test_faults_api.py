@@ -1,6 +1,6 @@
 """Faults on purpose, put in place and taken away over HTTP, and met by a consumer."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -17,8 +17,8 @@ TYPE = "t.happened.v1"
 
 
 @pytest.fixture
-async def operator(migrated_dsn: Callable[[str], str], redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = letter_settings(migrated_dsn("orders"), redis_url, faults_enabled=True)
+async def operator(orders_dsn: str, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    settings = letter_settings(orders_dsn, redis_url, faults_enabled=True)
     async with serving(settings) as served:
         yield served.operator()
 
@@ -91,8 +91,8 @@ async def test_what_makes_no_sense_is_refused(operator: httpx.AsyncClient) -> No
     assert (await operator.get(PATH)).json() == {"items": []}
 
 
-async def test_faults_are_off_unless_switched_on(migrated_dsn: Callable[[str], str], redis_url: str) -> None:
-    async with serving(letter_settings(migrated_dsn("orders"), redis_url)) as served:
+async def test_faults_are_off_unless_switched_on(orders_dsn: str, redis_url: str) -> None:
+    async with serving(letter_settings(orders_dsn, redis_url)) as served:
         operator = served.operator()
         body = {"group": "orders", "error": "transient"}
         for answer in (
@@ -105,8 +105,8 @@ async def test_faults_are_off_unless_switched_on(migrated_dsn: Callable[[str], s
         assert (await served.client("one").get(PATH)).status_code == 403
 
 
-async def test_without_redis_the_answer_says_so(migrated_dsn: Callable[[str], str]) -> None:
-    settings = letter_settings(migrated_dsn("orders"), "redis://127.0.0.1:9", faults_enabled=True)
+async def test_without_redis_the_answer_says_so(orders_dsn: str) -> None:
+    settings = letter_settings(orders_dsn, "redis://127.0.0.1:9", faults_enabled=True)
     async with serving(settings) as served:
         answer = await served.operator().get(PATH)
     assert (answer.status_code, answer.json()["code"]) == (503, "faults_unavailable")
