@@ -31,7 +31,8 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class Plan:
     """`from_s`: what is due earlier is sent but not counted.
 
-    With a `form` every request is a POST of it; `{n}` in the form and in the headers is its number.
+    With a `form` every request is a POST of it, of whatever media type; `{n}` in the form and in the headers
+    is its number.
     """
 
     port: int
@@ -41,6 +42,7 @@ class Plan:
     connections: int = 64
     from_s: float = 0.5
     form: str = ""
+    media_type: str = "application/x-www-form-urlencoded"
     headers: Sequence[str] = (f"User-Agent: {BROWSER}",)
 
 
@@ -145,7 +147,7 @@ class Run:
         form = self.plan.form.replace("{n}", str(number))
         head = self.head.replace("{n}", str(number))
         path = self.plan.paths[number % len(self.plan.paths)]
-        form_head = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}"
+        form_head = f"Content-Type: {self.plan.media_type}\r\nContent-Length: {len(form)}"
         return f"POST {path} HTTP/1.1\r\n{head}\r\n{form_head}\r\n\r\n{form}".encode()
 
     def release(self, connection: Connection) -> None:

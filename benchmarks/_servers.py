@@ -30,8 +30,8 @@ class Servers:
 
 
 @contextmanager
-def running_servers() -> Iterator[Servers]:
-    """They share the load's core, so that the process measured has its own; durable as in production."""
+def running_servers(*, pinned: bool = True) -> Iterator[Servers]:
+    """Durable as in production. Pinned, they share the load's core: the process measured has its own."""
     folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
     folder.chmod(0o755)
     postgres, redis, kafka = (
@@ -43,7 +43,8 @@ def running_servers() -> Iterator[Servers]:
     try:
         for server in servers:
             server.start()
-            pin(server.pid)
+            if pinned:
+                pin(server.pid)
         asyncio.run(topics.apply(kafka.address, topics.declared()))
         environment = {
             "PYTHONPATH": PACKAGE_PATH,

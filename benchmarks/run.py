@@ -13,6 +13,7 @@ SUITES = {
     "shortener": "benchmarks.shortener.suite",
     "chassis": "benchmarks.chassis.suite",
     "payments": "benchmarks.payments.suite",
+    "orders": "benchmarks.orders.suite",
     "load_honesty": "benchmarks.load_honesty",
 }
 REACHED, FELL_SHORT, TERMINATED = 0, 1, 143

@@ -14,7 +14,7 @@ from loadtests.http import Answer, Http, Unexpected
 from loadtests.target import Target
 
 PRODUCTS = 50
-STOCK = 100_000_000
+STOCK = 1_000_000
 REMEMBERED_MAX = 500
 CARD = "pm_card_visa"
 DECLINED = "pm_card_chargeDeclined"

@@ -8,4 +8,4 @@ python=$root/.venv/bin/python
 [ -x "$python" ] || python=python3
 export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-signalbox-smoke}"
 cd "$root" || exit 1
-exec timeout --signal=INT --kill-after=60 "${SMOKE_TIMEOUT_S:-900}" "$python" -m infra.docker.smoke
+exec timeout --signal=INT --kill-after=60 "${SMOKE_TIMEOUT_S:-1400}" "$python" -m infra.docker.smoke

@@ -21,7 +21,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
     ready_path: str | None = None
-    ready_timeout_s: float = 60.0
+    ready_timeout_s: float = 120.0
 
     @property
     def package(self) -> str:

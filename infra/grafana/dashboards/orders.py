@@ -22,13 +22,14 @@ REPLICA = 'job="orders", instance=~"$instance"'
 API = f'{REPLICA}, route=~"/v1/.+"'
 PLACING = f'{REPLICA}, method="POST", route="/v1/orders"'
 FAILED = f'{API}, status=~"5.."'
-SAGA = 'job="orders-worker"'
+# Most of it in the worker; a cancel moves a saga in the API.
+SAGA = 'job=~"orders|orders-worker"'
 STOCK = 'job=~"inventory|inventory-worker"'
 NOTICES = 'job="notifications-worker"'
 FINISHED = "orders_placed_to_finished_seconds"
 
 ENDS = {"completed": "green", "rejected": "orange", "cancelled": "purple"}
-LATE = [(None, "transparent"), (300, "red")]
+LATE = [(None, "transparent"), (120, "red")]
 
 
 def build() -> dashboard.Dashboard:
@@ -87,14 +88,14 @@ def _numbers(made: dashboard.Dashboard) -> None:
             Query(or_zero(f"max(orders_saga_oldest_age_seconds{{{SAGA}}})")),
             unit="s",
             decimals=1,
-            steps=[(None, "green"), (60, "yellow"), (300, "red")],
+            steps=[(None, "green"), (60, "yellow"), (120, "red")],
         )
     )
     made.with_panel(
         number(
             "Stuck",
             Query(or_zero(f"max(orders_sagas_stuck{{{SAGA}}})")),
-            about="Sagas that wait for a hand.",
+            about="In one state for over five minutes, or in need of a hand.",
             steps=[(None, "green"), (1, "red")],
             sparkline=False,
         )
@@ -183,7 +184,7 @@ def _sagas(made: dashboard.Dashboard) -> None:
                 )
             ],
             unit="s",
-            about="Since the order was placed. Above five minutes pages.",
+            about="Time in the state. Above five minutes an order is stuck, and pages.",
             span=8,
             limits=LATE,
         )
@@ -297,7 +298,7 @@ def _stock(made: dashboard.Dashboard) -> None:
         number(
             "Oversold",
             Query(or_zero(f"max(inventory_oversold{{{STOCK}}})")),
-            about="Products with less on the shelf than is reserved: 0, always.",
+            about="Units that were promised or sold and never came in: 0, always.",
             span=12,
             steps=[(None, "green"), (1, "red")],
             sparkline=False,

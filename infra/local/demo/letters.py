@@ -1,5 +1,6 @@
 """How the demo makes consumers fail on purpose: a key that waits, a dead letter, its redrive and its mail."""
 
+import uuid
 from typing import Any
 
 from infra.local.demo.orders import OrderStory, Shop, eventually, timeline_of
@@ -25,7 +26,7 @@ async def stumble(shop: Shop, story: OrderStory) -> None:
 
 async def redrive(shop: Shop, story: OrderStory) -> None:
     """A notice fails for good: a dead letter, shown, redriven, and then the mail with its tracking link."""
-    customer = story.customer("ada")
+    customer, trace_id = story.customer("ada"), uuid.uuid4().hex
     fault = {
         "group": "notifications",
         "event_type": "orders.order-completed.v1",
@@ -34,7 +35,7 @@ async def redrive(shop: Shop, story: OrderStory) -> None:
     }
     await shop.operate("inject a fault", "POST", "/v1/admin/faults", json=fault)
     try:
-        order = await shop.ended((await shop.place(story.sku("mug"), customer))["id"])
+        order = await shop.ended((await shop.place(story.sku("mug"), customer, trace_id=trace_id))["id"])
         letter = await _letter(shop, order["id"], "dead")
     finally:
         await shop.operate("clear the faults", "DELETE", "/v1/admin/faults")
@@ -42,9 +43,9 @@ async def redrive(shop: Shop, story: OrderStory) -> None:
     story.check(
         "a notice that fails for good is a dead letter that tells why, and its trace",
         letter["event_type"] == fault["event_type"]
-        and bool(letter["trace_id"])
+        and letter["trace_id"] == trace_id
         and whole["decoded"] is not None,
-        f"{letter['error_class']} after {letter['attempts']} attempt; make trace ID={letter['trace_id']}",
+        f"{letter['error_class']} after {letter['attempts']} attempt; make trace ID={trace_id}",
     )
 
     wanted = {"filter": {"group": "notifications", "key": order["id"]}}

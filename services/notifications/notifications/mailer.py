@@ -41,7 +41,7 @@ class Mailer:
 
     async def send(self, text: Text, *, to: str, message_id: str) -> None:
         """`message_id` names the mail for ever: who gets it twice can tell. Raises Transient, Permanent."""
-        mail = self._compose(text, to, message_id)
+        mail = self.compose(text, to, message_id)
         async with self._far_end.call():
             with _tracer.start_as_current_span("smtp send", kind=SpanKind.CLIENT):
                 try:
@@ -50,12 +50,16 @@ class Mailer:
                 except _FAILURES as error:
                     raise verdict_on(error) from error
 
+    def compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
+        """Raises Permanent for what no mail can hold."""
+        try:
+            return self._compose(text, to, message_id)
+        except ValueError as error:
+            raise Permanent(f"this mail cannot be written: {error}") from error
+
     def _compose(self, text: Text, to: str, message_id: str) -> EmailMessage:
         mail = EmailMessage(policy.SMTP)
-        try:
-            mail["To"] = address_of(to)
-        except ValueError as error:
-            raise Permanent(f"the recipient: {error}") from error
+        mail["To"] = address_of(to)
         mail["From"] = self._from
         mail["Subject"] = text.subject
         mail["Date"] = format_datetime(localtime())
@@ -80,7 +84,7 @@ class Mailer:
     async def _connected(self) -> aiosmtplib.SMTP:
         while self._idle:
             since, client = self._idle.pop()
-            if time.monotonic() - since < self._settings.smtp_idle_max_s and await _answers(client):
+            if await self._is_good(client, time.monotonic() - since):
                 return client
             client.close()
         settings = self._settings
@@ -98,6 +102,12 @@ class Mailer:
         await client.connect()
         return client
 
+    async def _is_good(self, client: aiosmtplib.SMTP, idle_s: float) -> bool:
+        """A line that broke silently is found by asking; just after a mail that is not worth it."""
+        if not client.is_connected or idle_s > self._settings.smtp_idle_max_s:
+            return False
+        return idle_s < self._settings.smtp_idle_trusted_s or await _answers(client)
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop()[1].close()
@@ -108,6 +118,9 @@ async def _answers(client: aiosmtplib.SMTP) -> bool:
         await client.rset()
     except (aiosmtplib.SMTPException, OSError):
         return False
+    except BaseException:
+        client.close()
+        raise
     return True
 
 

@@ -26,7 +26,8 @@ class NotificationsSettings(ChassisSettings):
     smtp_timeout_s: float = Field(default=6.0, gt=0)  # of a whole mail, its connection included
     smtp_connections_max: int = Field(default=8, ge=1)
     smtp_queue_timeout_s: float = Field(default=1.0, gt=0)
-    smtp_idle_max_s: float = Field(default=20.0, gt=0)  # older connections are not used again
+    smtp_idle_trusted_s: float = Field(default=1.0, ge=0)  # older connections are asked before they are used
+    smtp_idle_max_s: float = Field(default=20.0, gt=0)  # and these are not used again
     mail_from: str = "Signalbox Orders <orders@example.com>"
     customer_email_domain: str | None = None  # <customer_id>@this; unset: no address, no mail
 
@@ -56,6 +57,7 @@ class NotificationsSettings(ChassisSettings):
     delivery_look_s: float = Field(
         default=0.25, gt=0
     )  # at one in another's hand, to see whether it has ended
+    record_attempts_max: int = Field(default=6, ge=1)  # of writing down what was sent, while Postgres is away
     retry_delays_s: tuple[float, float, float] = (5.0, 30.0, 300.0)
     # Beyond the retention of the dead letters (14 days): a redrive must find what was sent.
     deliveries_kept_s: float = Field(default=30 * 24 * 3600.0, ge=15 * 24 * 3600.0)

@@ -46,7 +46,7 @@ class Desk:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     settings = OrdersSettings()
-    logs.setup(settings)
+    logs.setup(settings, stream=sys.stderr.buffer)
     try:
         answer, code = asyncio.run(run(settings, arguments))
     except ValidationError as error:
@@ -78,8 +78,8 @@ def parser() -> argparse.ArgumentParser:
     running.append(commands.add_parser("discard", help="give up for good"))
     for command in running:
         command.add_argument("--dry-run", action="store_true", help="only count")
-        command.add_argument("--rate", help="letters a second")
-        command.add_argument("--max", help="letters at most, the oldest first")
+        command.add_argument("--rate", type=float, help="letters a second")
+        command.add_argument("--max", type=int, help="letters at most, the oldest first")
     for command in (listing, *running):
         for name in FILTERS:
             command.add_argument(f"--{name.replace('_', '-')}", help=FilterIn.model_fields[name].description)

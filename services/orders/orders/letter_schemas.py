@@ -1,11 +1,22 @@
 """What operators send and get about dead letters, runs and faults."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from chassis.problems import Text
-from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
 
 from orders.domain import letters
 from orders.domain.letters import BIGINT_MAX, INT_MAX, NAME_CHARACTERS_MAX, Kind, State
@@ -15,6 +26,21 @@ RATE_MAX: Final = 10_000.0
 LETTERS_MAX: Final = 1_000_000
 KEY_CHARACTERS_MAX: Final = 4_096
 FAULT_COUNT_MAX: Final = 1_000_000
+
+_DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _spelt(raw: Any) -> Any:
+    """Seconds since 1970 are a moment to pydantic, and a slip to everybody else."""
+    if isinstance(raw, datetime) or (isinstance(raw, str) and _DATED.match(raw)):
+        return raw
+    raise ValueError("must be a moment such as 2030-01-31T12:00:00Z")
+
+
+def _number(raw: Any) -> Any:
+    if isinstance(raw, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 pydantic's way to refuse
+    return raw
 
 
 def _utc(moment: datetime) -> datetime:
@@ -26,7 +52,7 @@ def _utc(moment: datetime) -> datetime:
 
 Name = Annotated[Text, StringConstraints(max_length=NAME_CHARACTERS_MAX)]
 Key = Annotated[Text, StringConstraints(max_length=KEY_CHARACTERS_MAX)]
-Since = Annotated[datetime, AfterValidator(_utc)]
+Since = Annotated[datetime, BeforeValidator(_spelt), AfterValidator(_utc)]
 
 
 class FilterIn(Model):
@@ -35,8 +61,8 @@ class FilterIn(Model):
     id: UUID | None = Field(default=None, description="One letter.")
     group: Name | None = Field(default=None, description="The consumer group that gave the message up.")
     topic: Name | None = Field(default=None, description="Where the message stood first.")
-    partition: Annotated[int, Field(ge=0, le=INT_MAX)] | None = None
-    offset: Annotated[int, Field(ge=0, le=BIGINT_MAX)] | None = None
+    partition: Annotated[int, Field(ge=0, le=INT_MAX), BeforeValidator(_number)] | None = None
+    offset: Annotated[int, Field(ge=0, le=BIGINT_MAX), BeforeValidator(_number)] | None = None
     key: Key | None = Field(default=None, description="The message's key, as UTF-8 text.")
     event_type: Name | None = Field(default=None, examples=["orders.order-placed.v1"])
     error_class: Name | None = Field(default=None, examples=["Poison"])
@@ -52,12 +78,21 @@ class FilterIn(Model):
 class RunIn(Model):
     """What is to be done. A letter must be `dead`; one that was redriven can be discarded by its state."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"filter": {"group": "inventory", "error_class": "InjectedPermanent"}, "dry_run": True},
+                {"filter": {"group": "inventory", "since": "2030-01-31T12:00:00Z"}, "rate": 50, "max": 1000},
+            ],
+        },
+    )
+
     filter: FilterIn = Field(default=FilterIn(), description="Empty: all that are dead.")
-    dry_run: bool = Field(default=False, description="Only count.")
+    dry_run: StrictBool = Field(default=False, description="Only count.")
     rate: Annotated[FiniteFloat, Field(gt=0, le=RATE_MAX)] | None = Field(
         default=None, description="Letters a second, evenly spread."
     )
-    max: Annotated[int, Field(ge=1, le=LETTERS_MAX)] | None = Field(
+    max: Annotated[StrictInt, Field(ge=1, le=LETTERS_MAX)] | None = Field(
         default=None, description="Letters at most, the oldest first."
     )
 
@@ -130,11 +165,25 @@ class RunOut(BaseModel):
 class FaultIn(Model):
     """What is to fail. Transient failures pass by themselves; permanent ones make dead letters."""
 
-    group: Name = Field(examples=["inventory"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "group": "inventory",
+                    "event_type": "orders.stock-reservation-requested.v1",
+                    "error": "transient",
+                    "count": 3,
+                },
+                {"group": "notifications", "error": "permanent"},
+            ],
+        },
+    )
+
+    group: Name
     error: Literal["transient", "permanent"]
     event_type: Name | None = Field(default=None, description="All types when absent.")
     key: Key | None = Field(default=None, description="All keys when absent.")
-    count: Annotated[int, Field(ge=1, le=FAULT_COUNT_MAX)] | None = Field(
+    count: Annotated[StrictInt, Field(ge=1, le=FAULT_COUNT_MAX)] | None = Field(
         default=None, description="Attempts (transient) or messages (permanent); no end when absent."
     )
 

@@ -11,7 +11,7 @@ Problem
 +-- LetterNotFound 404 letter_not_found          +-- DatabaseAway 503 database_unavailable
 +-- RunNotFound 404 run_not_found                +-- FaultsDisabled 403 faults_disabled
 +-- GroupUnknown 422 group_unknown               +-- FaultsUnavailable 503 faults_unavailable
-+-- FaultsFull 409 faults_full
++-- FaultsFull 409 faults_full                   +-- SagaFinished 409 saga_finished
 """
 
 from chassis.problems import Problem
@@ -99,3 +99,7 @@ class FaultsFull(Problem):
 
 class FaultsUnavailable(Problem):
     status, code, title = 503, "faults_unavailable", "The book of faults cannot be reached"
+
+
+class SagaFinished(Problem):
+    status, code, title = 409, "saga_finished", "The order has ended: there is nothing to push"

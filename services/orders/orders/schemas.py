@@ -1,6 +1,7 @@
 """What clients send and get: the JSON of orders and products."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -29,6 +30,8 @@ STOCK_MAX: Final = 1_000_000_000
 PRICE_MAX: Final = 99_999_999
 EMAIL_LENGTH_MAX: Final = 254
 
+_LINE_ENDS: Final = frozenset({"Cc", "Zl", "Zp"})
+
 # Nothing that could end a header line or begin a second address: what it leads to, the mail server knows.
 _EMAIL: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,189}\Z")
 
@@ -40,9 +43,10 @@ def _currency(raw: str) -> str:
     return code
 
 
-def _printable(raw: str) -> str:
-    if not raw.isprintable() or raw != raw.strip():
-        raise ValueError("must be printable text without spaces around it")
+def _one_line(raw: str) -> str:
+    """Any script, joined emoji included; nothing that could begin another line in a mail or a log."""
+    if not raw.strip() or any(unicodedata.category(char) in _LINE_ENDS for char in raw):
+        raise ValueError("must be a line of text")
     return raw
 
 
@@ -62,8 +66,8 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-31T12:00:00.000000Z"]}),
 ]
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$")]
-CustomerId = Annotated[Text, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+CustomerId = Annotated[Text, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Currency = Annotated[
     Text, StringConstraints(pattern=r"^[A-Za-z]{3}$"), AfterValidator(_currency), Field(examples=["usd"])
 ]

@@ -77,7 +77,17 @@ class OrdersSettings(ChassisSettings):
     saga_sweep_s: float = Field(default=1.0, gt=0)
     saga_sweep_batch_max: int = Field(default=200, ge=1)
     saga_report_s: float = Field(default=2.0, gt=0)
-    saga_page_max: int = Field(default=100, ge=1)
+
+    # The reconcile check: what it may take, and how long things may be on their way.
+    reconcile_timeout_s: float = Field(default=25.0, gt=0)  # below the limit of a request
+    reconcile_intents_page: int = Field(default=100, ge=1, le=100)  # Stripe's own limit
+    reconcile_intents_max: int = Field(default=1_000_000, ge=1)
+    reconcile_orders_page: int = Field(default=1_000, ge=1, le=1_000)
+    reconcile_rechecks_max: int = Field(default=100, ge=1)
+    reconcile_examples_max: int = Field(default=5, ge=1)
+    reconcile_due_age_max_s: float = Field(default=120.0, gt=0)  # of a saga that nobody takes up
+    reconcile_outbox_age_max_s: float = Field(default=600.0, gt=0)
+    reconcile_parked_age_max_s: float = Field(default=600.0, gt=0)
 
     # Dead letters: the index, and the runs that redrive or discard.
     redrive_groups: str = "orders,inventory,notifications,shortener.clicks"  # that read <group>.retry.redrive

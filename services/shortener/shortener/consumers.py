@@ -27,6 +27,7 @@ def clicks_consumer(settings: ShortenerSettings, pool: Pool) -> ConsumerLoop:
         topics=[CLICKS_RECORDED],
         apply=apply,
         pool=pool,
+        redrive=True,
         offsets="postgres",
         limits=LIMITS,
         # A restart, wanted or not, takes its partitions up again at once; one that is scaled away leaves them

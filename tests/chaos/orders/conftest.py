@@ -15,12 +15,21 @@ from tests.support.orders_stack import OrdersStack
 from tests.support.servers import Handle
 from tests.support.shared import SharedServers
 
+PAYMENT_CALLS_MAX = 16  # few enough for a load to reach it
+
 # Short enough to wait for in a test. A step that is overdue is asked for again; nothing is given up early.
 IMPATIENT = {
     "BANK_TIMEOUT_S": "1.5",
     "OPERATION_LEASE_S": "4",
     "DATABASE_TIMEOUT_S": "5",
     "SHUTDOWN_TIMEOUT_S": "10",
+    "STRIPE_TIMEOUT_S": "4",
+    "STRIPE_CALLS_MAX": str(PAYMENT_CALLS_MAX),
+    "SAGA_LEASE_S": "9",
+    "SAGA_STEP_TIMEOUT_S": "10",
+    "SAGA_BACKOFF_MAX_S": "2",
+    # Of notices: their topics keep their names.
+    "RETRY_DELAYS_S": "[1, 4, 15]",
 }
 
 

@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import psutil
 import pytest
-from orders.settings import OrdersSettings
 
-from tests.chaos.orders.conftest import Chaos
+from tests.chaos.orders.conftest import PAYMENT_CALLS_MAX, Chaos
 from tests.support.eventually import eventually
 from tests.support.orders_shop import Basket, Shop, buying, ends_of
 from tests.support.orders_stack import OrdersStack
@@ -62,7 +61,7 @@ async def test_payments_that_fail_for_a_while_reject_no_order(
         await load.more(5)
     proof = await chaos.proven()
     assert set(ends_of(proof.orders)) == {"completed"}
-    assert open_calls <= OrdersSettings.model_fields["payment_calls_max"].default
+    assert open_calls <= PAYMENT_CALLS_MAX
     assert await chaos.stack.dead_letters(state="dead") == dead
 
 

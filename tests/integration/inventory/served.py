@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -36,13 +37,20 @@ def settings_of(dsn: str, **changed: Any) -> InventorySettings:
     return InventorySettings(**{**wanted, **changed})
 
 
-def reserve(order: str, *, expires_in_s: float = 900.0, trace: str | None = None, **wanted: int) -> Reserve:
+def reserve(
+    order: str,
+    basket: Mapping[str, int] = MappingProxyType({}),
+    *,
+    expires_in_s: float = 900.0,
+    trace: str | None = None,
+    **more: int,
+) -> Reserve:
     return Reserve(
         order_id=order,
         tenant_id=TENANT,
         request_id=f"{order}:reserve",
         traceparent=trace,
-        lines=tuple(Line(sku, quantity) for sku, quantity in wanted.items()),
+        lines=tuple(Line(sku, quantity) for sku, quantity in {**basket, **more}.items()),
         expires_at=datetime.now(UTC) + timedelta(seconds=expires_in_s),
     )
 

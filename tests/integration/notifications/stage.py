@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 from chassis import postgres
 from fastapi import FastAPI
 from notifications.catcher.app import create_catcher
@@ -83,7 +84,7 @@ def order_of(status: str = "completed", **changed: Any) -> Order:
         "at": "2026-11-21T10:00:00Z",
         **changed,
     }
-    return Order(status=status, **wanted)
+    return msgspec.convert({**wanted, "status": status}, Order)
 
 
 def settings_of(dsn: str, port: int, shortener_url: str, **changed: Any) -> NotificationsSettings:

@@ -1,24 +1,24 @@
 """A notice is sent once; what fails is told for what it is; what is unknown is sent again and can be told."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
+import aiosmtplib
 import pytest
-import standardwebhooks
+from chassis.postgres import DatabaseUnavailable
 from chassis.retry import Permanent, Transient
-from chassis.telemetry import use_traceparent
 from notifications.catcher.faults import FaultKind
 from notifications.domain.orders import Notify
+from notifications.store import deliveries as store
 from notifications.usecases.retention import reap
 
 from tests.integration.notifications.stage import (
-    ADDRESS,
     SHORT_URL,
-    WEBHOOK_SECRET,
     Stage,
     order_of,
     staged,
 )
-from tests.integration.payments_webhooks.receiver import receiving
 from tests.support.eventually import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -139,12 +139,24 @@ async def test_a_connection_that_died_idle_is_replaced_without_a_failure(stage: 
         await stage.deliver(order_of(), event_id="e2")
     stage.fail(None)
     await stage.deliver(order_of(), event_id="e3")
-    for _, client in stage.res.mailer._idle:
-        assert client.transport is not None
-        client.transport.close()
-    await stage.deliver(order_of(), event_id="e4")
+    assert len(await stage.mails()) == 3
 
-    assert len(await stage.mails()) == 4
+
+async def test_a_connection_that_died_without_a_word_is_found_by_asking(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object, **__: object) -> None:
+        raise aiosmtplib.SMTPServerDisconnected("gone")
+
+    async with staged(dsn, smtp_idle_trusted_s=0) as stage:
+        await stage.deliver(order_of(), event_id="e1")
+        ((_, client),) = stage.res.mailer._idle
+        monkeypatch.setattr(client, "rset", gone)
+        await stage.deliver(order_of(), event_id="e2")
+
+        assert len(await stage.mails()) == 2
+        ((_, other),) = stage.res.mailer._idle
+        assert other is not client
 
 
 async def test_connections_are_kept_and_limited(dsn: str) -> None:
@@ -204,6 +216,7 @@ async def test_nobody_to_mail_is_noted_once(stage: Stage) -> None:
 async def test_an_address_that_is_none_is_permanent(stage: Stage) -> None:
     with pytest.raises(Permanent, match="no mail address"):
         await stage.deliver(order_of(notify=Notify("not an address")))
+    assert await stage.states() == {"mail": "failed"}
 
 
 async def test_an_address_beyond_ascii_is_reached_when_the_server_takes_it(stage: Stage) -> None:
@@ -213,71 +226,26 @@ async def test_an_address_beyond_ascii_is_reached_when_the_server_takes_it(stage
     assert mail["headers"]["to"] == "jürgen@example.com"
 
 
-async def test_a_webhook_is_signed_and_carries_the_trace(stage: Stage) -> None:
-    async with receiving() as shop:
-        order = order_of("rejected", reason="out_of_stock", notify=Notify(ADDRESS, shop.url))
-        with use_traceparent(f"00-{TRACE}-b7ad6b7169203331-00"):
-            await stage.deliver(order)
+async def test_a_database_that_is_away_for_a_moment_costs_no_second_mail(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
 
-        (got,) = shop.got
-        told = standardwebhooks.Webhook(WEBHOOK_SECRET).verify(got.body, got.headers)
-        assert got.headers["webhook-id"] == "e1"
-        assert got.headers["traceparent"].split("-")[1] == TRACE
-        assert (told["type"], told["data"]["id"]) == ("order.rejected", order.order_id)
-        assert told["data"]["reason"] == "out_of_stock"
-        assert ADDRESS not in got.body.decode()
-    (mail,) = await stage.mails()
-    assert mail["headers"]["x-trace-id"] == TRACE
-    assert await stage.states() == {"mail": "sent", "webhook": "sent"}
+    async def settle(*arguments: Any) -> bool:
+        calls.append(arguments)
+        if len(calls) < 3:
+            raise DatabaseUnavailable
+        return await store.settle(*arguments)
 
+    monkeypatch.setattr(
+        "notifications.usecases.deliveries.deliveries", SimpleNamespace(**vars(store) | {"settle": settle})
+    )
+    await stage.deliver(order_of())
+    await stage.deliver(order_of())
 
-async def test_a_webhook_that_fails_holds_up_no_mail_and_is_tried_again_alone(stage: Stage) -> None:
-    async with receiving(status=503) as shop:
-        order = order_of(notify=Notify(ADDRESS, shop.url))
-        with pytest.raises(Transient, match="503"):
-            await stage.deliver(order)
-        assert await stage.states() == {"mail": "sent", "webhook": "sending"}
-
-        shop.status = 200
-        await stage.deliver(order)
-        assert await stage.states() == {"mail": "sent", "webhook": "sent"}
-        assert len(shop.got) == 2
-        assert len({got.headers["webhook-id"] for got in shop.got}) == 1
+    assert len(calls) == 3
     assert len(await stage.mails()) == 1
-
-
-async def test_what_passes_is_tried_again_before_what_does_not_is_buried(stage: Stage) -> None:
-    async with receiving(status=410) as shop:
-        order = order_of(notify=Notify(ADDRESS, shop.url))
-        stage.fail(FaultKind.BUSY)
-        with pytest.raises(Transient):
-            await stage.deliver(order)
-        stage.fail(None)
-        with pytest.raises(Permanent, match="410"):
-            await stage.deliver(order)
-        assert len(shop.got) == 1
-    assert await stage.states() == {"mail": "sent", "webhook": "failed"}
-
-
-async def test_a_webhook_to_an_address_of_our_own_is_never_sent(dsn: str) -> None:
-    async with staged(dsn, webhook_allowed_hosts="") as stage, receiving() as shop:
-        for url in (shop.url, "http://localhost/hook", "ftp://shop.example.com/"):
-            with pytest.raises(Permanent, match="refused"):
-                await stage.deliver(order_of(notify=Notify(ADDRESS, url)), event_id=url)
-        assert shop.got == []
-
-
-async def test_a_receiver_that_hangs_costs_its_timeout(dsn: str) -> None:
-    async with staged(dsn, webhook_timeout_s=0.3) as stage, receiving(hang=True) as shop:
-        with pytest.raises(Transient, match="timeout"):
-            await stage.deliver(order_of(notify=Notify(ADDRESS, shop.url)))
-
-
-async def test_without_a_secret_no_webhook_is_sent(dsn: str) -> None:
-    async with staged(dsn, webhook_secret=None) as stage, receiving() as shop:
-        await stage.deliver(order_of(notify=Notify(ADDRESS, shop.url)))
-        assert shop.got == []
-        assert await stage.states() == {"mail": "sent", "webhook": "skipped"}
+    assert await stage.states() == {"mail": "sent"}
 
 
 async def test_what_a_dead_worker_held_is_taken_over_when_its_lease_ends(stage: Stage) -> None:

@@ -60,7 +60,7 @@ class Worker(Consumer):
             steps.labels(state, "next").inc(3)
         for _ in range(int(4 * self.load())):
             self.finish()
-        self.counter("redrives", "group", "outcome").labels("inventory", "sent").inc(0)
+        self.counter("redrives", "group", "outcome").labels("inventory", "redriven").inc(0)
         self.gauge("redrive_run_active").set(0)
         for state in ("dead", "resolved"):
             self.gauge("dead_letters", "group", "state").labels("inventory", state).set(2)
@@ -100,7 +100,7 @@ class Notifications(Consumer):
         sent.labels("mail", "sent").inc(int(4 * self.load()))
         times = self.histogram("notifications_send_seconds", "channel")
         times.labels("mail").observe(self.seconds(0.02))
-        self.counter("notifications_links", "outcome").labels("made").inc(int(4 * self.load()))
+        self.counter("notifications_links", "outcome").labels("created").inc(int(4 * self.load()))
         retried = self.counter("kafka_consumer_retried", "group", "tier")
         retried.labels("notifications", "5s").inc(self.random.random() < 0.1)
         self.gauge("kafka_consumer_paused_partitions", "group").labels("notifications").set(1)

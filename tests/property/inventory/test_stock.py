@@ -37,13 +37,13 @@ orders = st.sampled_from(ORDERS)
 baskets = st.dictionaries(st.sampled_from(SKUS), st.integers(1, 6), min_size=1)
 
 
-def reserve(order: str, basket: dict[str, int]) -> Reserve:
+def reserve(order: str, basket: dict[str, int], minutes: int = 15) -> Reserve:
     return Reserve(
         order_id=order,
         tenant_id=TENANT,
         request_id=f"{order}:reserve",
         lines=tuple(Line(sku, quantity) for sku, quantity in basket.items()),
-        expires_at=AT + timedelta(minutes=15),
+        expires_at=AT + timedelta(minutes=minutes),
     )
 
 
@@ -60,7 +60,9 @@ def expire(order: str) -> Expire:
 
 
 commands = st.one_of(
-    st.builds(reserve, orders, baskets), st.builds(confirm, orders), st.builds(release, orders)
+    st.builds(reserve, orders, baskets, st.sampled_from([15, -15])),
+    st.builds(confirm, orders),
+    st.builds(release, orders),
 )
 
 
@@ -102,10 +104,17 @@ class Facts:
         return self.told[order]
 
     def _reserve(self, command: Reserve, now: State | None) -> State:
-        if now is None and self.have(command.lines):
-            self.promised[command.order_id] = command.lines
-            return State.RESERVED
-        return State.REFUSED if now in (None, State.RELEASED) else now
+        order = command.order_id
+        if now is State.EXPIRED and command.expires_at > AT:
+            lines = self.lapsed.pop(order)
+        elif now is None:
+            lines = command.lines
+        else:
+            return State.REFUSED if now is State.RELEASED else now
+        if not self.have(lines):
+            return State.REFUSED
+        self.promised[order] = lines
+        return State.RESERVED
 
     def _confirm(self, order: str, now: State | None) -> State:
         if now is State.RESERVED:

@@ -23,13 +23,13 @@ AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LAMP = Place("acme", "lamp")
 
 
-def reserve(order: str = "ord_1", *, tenant: str = "acme", **wanted: int) -> Reserve:
+def reserve(order: str = "ord_1", *, tenant: str = "acme", minutes: int = 15, **wanted: int) -> Reserve:
     return Reserve(
         order_id=order,
         tenant_id=tenant,
         request_id=f"{order}:reserve",
         lines=tuple(Line(sku, quantity) for sku, quantity in wanted.items()),
-        expires_at=AT + timedelta(minutes=15),
+        expires_at=AT + timedelta(minutes=minutes),
     )
 
 
@@ -132,6 +132,24 @@ def test_a_confirmation_after_the_expiry_is_refused_when_others_were_quicker() -
         (Short("lamp", 6, 4),),
     )
     assert made.movements == []
+
+
+def test_a_reservation_that_is_asked_for_after_the_expiry_is_a_new_promise() -> None:
+    made = run(reserve(lamp=4), expire(), reserve(lamp=4, minutes=30), confirm())
+    assert told(made)[2:] == [(State.RESERVED, 3), (State.CONFIRMED, 4)]
+    assert made.answers[2].expires_at == AT + timedelta(minutes=30)
+    assert made.levels[LAMP] == Level(on_hand=6, sold=4, adjusted=10, version=4)
+
+
+def test_a_reservation_that_is_late_itself_stays_expired() -> None:
+    made = run(reserve(lamp=4), expire(), reserve(lamp=4, minutes=-1))
+    assert made.answers[2] == made.answers[1]
+    assert made.levels[LAMP].available == 10
+
+
+def test_a_reservation_after_the_expiry_may_come_too_late() -> None:
+    made = run(reserve("ord_1", lamp=6), expire("ord_1"), reserve("ord_2", lamp=6), reserve("ord_1", lamp=6))
+    assert (made.answers[-1].state, made.answers[-1].reason) == (State.REFUSED, Reason.OUT_OF_STOCK)
 
 
 def test_a_confirmation_of_nothing_is_refused() -> None:

@@ -76,6 +76,7 @@ def test_steps_of_orders_are_not_told_and_not_even_read(event_type: str) -> None
         message("orders.order-completed.v1", value=b"\xff\x00"),
         message("orders.order-completed.v1", {**BASE, "amount": "much"}),
         message("orders.order-completed.v1", {"order_id": "ord_1"}),
+        message("orders.order-completed.v1", {**BASE, "status": "pending"}),
     ],
 )
 def test_what_cannot_be_read_is_poison(bad: Message) -> None:

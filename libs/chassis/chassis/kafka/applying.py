@@ -57,7 +57,7 @@ class Applier:
             )
         try:
             async with asyncio.timeout(self._limits.isolate_timeout_s):
-                await self._isolated(messages, moves)
+                await self._isolated(messages, moves, attempts=attempt + 1)
         except TimeoutError as error:
             raise Overwhelmed(f"{self._group}: no verdict in {self._limits.isolate_timeout_s} s") from error
 
@@ -71,10 +71,10 @@ class Applier:
         outcomes.count(self._group, fresh, "applied")
         outcomes.count(self._group, behind, "parked")
 
-    async def _isolated(self, messages: list[Message], moves: Moves) -> None:
+    async def _isolated(self, messages: list[Message], moves: Moves, *, attempts: int) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             fresh, behind = await self._begin(conn, messages, moves)
-            verdict = await isolate(conn, fresh, self._apply, attempts=self._limits.in_place_attempts_max + 1)
+            verdict = await isolate(conn, fresh, self._apply, attempts=attempts)
             if len(self._parked) + len(verdict.heads) > self._limits.parked_keys_max:
                 raise Overwhelmed(f"{self._group}: {len(verdict.heads)} more keys to park")
             await parking.queue(conn, self._group, verdict.queued)

@@ -1,6 +1,6 @@
 """The consumer loop: a whole fetch in one transaction, with offsets beside the effects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from chassis import dlq, parking
@@ -40,18 +40,27 @@ class ConsumerLoop(GroupLoop):
         limits: ConsumerLimits | None = None,
         dlq_topic: str | None = None,
         instance_id: str | None = None,
+        applied: Callable[[], None] | None = None,
     ) -> None:
         """Topics are named, or match the regular expression `pattern`.
 
         With `redrive` the group reads its own redrive topic too. With `instance_id` a quick restart keeps its
-        partitions, and a leaver's idle until its session ends.
+        partitions, and a leaver's idle until its session ends. `applied` is called after each commit, to wake
+        the relay or whoever else in this process waits for what was written.
         """
         limits = limits or ConsumerLimits()
         detours = [dlq.redrive_topic(group)] if redrive else []
         grave = dlq.graves_of(topics[0], detours) if detours else dlq.grave_of
         super().__init__(
             settings,
-            InSets(pool, group, apply, limits, grave if dlq_topic is None else lambda _message: dlq_topic),
+            InSets(
+                pool,
+                group,
+                apply,
+                limits,
+                grave if dlq_topic is None else lambda _message: dlq_topic,
+                applied or (lambda: None),
+            ),
             group=group,
             topics=[*topics, *detours],
             pattern=pattern,
@@ -66,9 +75,16 @@ class InSets:
     """A batch is one transaction; a key that fails for a while is parked, and tried again between batches."""
 
     def __init__(
-        self, pool: Pool, group: str, apply: Apply, limits: ConsumerLimits, grave: dlq.Grave
+        self,
+        pool: Pool,
+        group: str,
+        apply: Apply,
+        limits: ConsumerLimits,
+        grave: dlq.Grave,
+        applied: Callable[[], None],
     ) -> None:
         self._group = group
+        self._applied = applied
         self._limits = limits
         self._parked = ParkedKeys(group)
         self._applier = Applier(pool, group, apply, limits, self._parked, grave)
@@ -77,9 +93,11 @@ class InSets:
     async def run(self, messages: list[Message], moves: Moves) -> None:
         with span_of(self._group, messages, links_max=self._limits.spans_max):
             await self._applier.run(messages, moves)
+        self._applied()
 
     async def between(self) -> None:
-        await self._releaser.release_due()
+        if await self._releaser.release_due():
+            self._applied()
 
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         parked = [key for place in places for key in await parking.load(conn, place)]

@@ -24,6 +24,6 @@ def fill(batch: BatchBuilder, indexes: list[int], first: int, records: Sequence[
 
 def _with_trace(headers: Headers, traceparent: str | None) -> list[tuple[str, bytes]]:
     """A record that carries no trace of its own takes the current one."""
-    if traceparent is None or any(name == TRACEPARENT for name, _ in headers):
-        return list(headers)
-    return [*headers, (TRACEPARENT, traceparent.encode())]
+    if traceparent is not None and not any(name == TRACEPARENT for name, _ in headers):
+        return [*headers, (TRACEPARENT, traceparent.encode())]
+    return headers if isinstance(headers, list) else list(headers)

@@ -33,9 +33,12 @@ class Releaser:
         self._parked = parked
         self._grave = grave
 
-    async def release_due(self) -> None:
-        for parked in self._parked.due(limit=self._limits.release_keys_max):
+    async def release_due(self) -> bool:
+        """Whether any key was tried."""
+        due = self._parked.due(limit=self._limits.release_keys_max)
+        for parked in due:
             await self._release(parked)
+        return bool(due)
 
     async def _release(self, parked: ParkedKey) -> None:
         place, key = parked.place, parked.key

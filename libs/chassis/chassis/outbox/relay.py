@@ -201,8 +201,9 @@ class Relay:
         """A span for each sampled event, in the trace of the request that wrote it."""
         ended, left = time.time_ns(), self._limits.spans_max
         for record, result in zip(records, results, strict=True):
-            value = next((value for name, value in record.headers if name == TRACEPARENT), b"")
-            parent = parse_traceparent(value) if value.endswith(b"01") and left > 0 else None
+            if left == 0:
+                return
+            parent = _sampled(record)
             if parent is None:
                 continue
             left -= 1
@@ -214,6 +215,13 @@ class Relay:
             if not isinstance(result, Ack):
                 span.set_status(trace.StatusCode.ERROR, str(result))
             span.end(ended)
+
+
+def _sampled(record: Record) -> trace.SpanContext | None:
+    for name, value in record.headers:
+        if name == TRACEPARENT and value and value.endswith(b"01"):
+            return parse_traceparent(value)
+    return None
 
 
 async def _rest(stop: Stop, woken: asyncio.Event, seconds: float) -> None:

@@ -79,17 +79,21 @@ class _Desk:
         return after
 
     def _reserve(self, known: Reservation | None, command: Reserve) -> Reservation:
-        if known is not None:
-            late = known.state is State.RELEASED
-            return known.refused(command, self._at, Reason.RELEASED) if late else known
-        short = self._short(command.tenant_id, command.lines)
+        if known is None:
+            return self._promise(Reservation.untold(command, self._at), command, command.lines)
+        if known.state is State.RELEASED:
+            return known.refused(command, self._at, Reason.RELEASED)
+        if known.state is State.EXPIRED and command.expires_at > self._at:
+            # Asked again in earnest: the saga has not heard of the first promise.
+            return self._promise(known, command, known.lines)
+        return known
+
+    def _promise(self, to: Reservation, command: Reserve, lines: tuple[Line, ...]) -> Reservation:
+        short = self._short(command.tenant_id, lines)
         if short:
-            return Reservation.untold(command, self._at).refused(
-                command, self._at, Reason.OUT_OF_STOCK, short
-            )
-        self._move(command, command.lines, Level.hold)
-        promised = Reservation.untold(command, self._at, lines=command.lines, expires_at=command.expires_at)
-        return promised.told(State.RESERVED, command, self._at)
+            return to.refused(command, self._at, Reason.OUT_OF_STOCK, short)
+        self._move(command, lines, Level.hold)
+        return to.promised(command, self._at, lines)
 
     def _confirm(self, known: Reservation | None, command: Confirm) -> Reservation:
         if known is None:

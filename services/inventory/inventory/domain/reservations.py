@@ -8,8 +8,9 @@ from enum import StrEnum
 class State(StrEnum):
     """Every command that is not drawn changes nothing, and is answered with the event of the state.
 
-    nothing  --reserve--> reserved | refused      reserved --time--> expired
-    reserved --confirm--> confirmed               expired  --confirm--> confirmed | refused
+    nothing  --reserve--> reserved | refused      nothing  --confirm--> refused
+    reserved --confirm--> confirmed               reserved --time--> expired
+    expired  --reserve--> reserved | refused      expired  --confirm--> confirmed | refused
     any      --release--> released                released --reserve, confirm--> refused
     """
 
@@ -100,14 +101,7 @@ class Reservation:
     changed_at: datetime
 
     @classmethod
-    def untold(
-        cls,
-        command: Command,
-        at: datetime,
-        *,
-        lines: tuple[Line, ...] = (),
-        expires_at: datetime | None = None,
-    ) -> "Reservation":
+    def untold(cls, command: Command, at: datetime) -> "Reservation":
         """Of an order that was not known: version 0, until something is told of it."""
         return cls(
             order_id=command.order_id,
@@ -117,12 +111,17 @@ class Reservation:
             request_id=command.request_id,
             reason=None,
             short=(),
-            expires_at=expires_at,
+            expires_at=None,
             traceparent=command.traceparent,
-            lines=lines,
+            lines=(),
             created_at=at,
             changed_at=at,
         )
+
+    @property
+    def may_move(self) -> bool:
+        """Whether a command can change the shelf for its lines."""
+        return self.state in {State.RESERVED, State.CONFIRMED, State.EXPIRED}
 
     def told(self, state: State, command: Command, at: datetime) -> "Reservation":
         """The next version."""
@@ -133,6 +132,20 @@ class Reservation:
             request_id=command.request_id,
             reason=None,
             short=(),
+            changed_at=at,
+        )
+
+    def promised(self, command: Reserve, at: datetime, lines: tuple[Line, ...]) -> "Reservation":
+        """The next version, which holds the lines until the command's time."""
+        return replace(
+            self,
+            state=State.RESERVED,
+            version=self.version + 1,
+            request_id=command.request_id,
+            reason=None,
+            short=(),
+            expires_at=command.expires_at,
+            lines=lines,
             changed_at=at,
         )
 

@@ -1,6 +1,6 @@
 """The level of one SKU: what is there, what of it is promised, and what has gone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -46,37 +46,36 @@ class Level:
 
     def hold(self, quantity: int) -> "Level":
         """Promise it; the caller has seen that it is available."""
-        return replace(self, reserved=self.reserved + quantity, version=self.version + 1)
+        return self._changed(reserved=quantity)
 
     def free(self, quantity: int) -> "Level":
         """Take the promise back."""
-        return self.hold(-quantity)
+        return self._changed(reserved=-quantity)
 
     def sell(self, quantity: int) -> "Level":
         """What was promised leaves the shelf."""
-        return replace(
-            self,
-            on_hand=self.on_hand - quantity,
-            reserved=self.reserved - quantity,
-            sold=self.sold + quantity,
-            version=self.version + 1,
-        )
+        return self._changed(on_hand=-quantity, reserved=-quantity, sold=quantity)
 
     def take_back(self, quantity: int) -> "Level":
         """What was sold returns to the shelf."""
-        return replace(
-            self, on_hand=self.on_hand + quantity, sold=self.sold - quantity, version=self.version + 1
-        )
+        return self._changed(on_hand=quantity, sold=-quantity)
 
     def receive(self, quantity: int) -> "Level":
-        return replace(
-            self,
-            on_hand=self.on_hand + quantity,
-            received=self.received + quantity,
-            version=self.version + 1,
-        )
+        return self._changed(on_hand=quantity, received=quantity)
 
     def counted(self, on_hand: int) -> "Level":
         """What a count of the shelf found, at least what is promised; the difference is an adjustment."""
-        difference = on_hand - self.on_hand
-        return replace(self, on_hand=on_hand, adjusted=self.adjusted + difference, version=self.version + 1)
+        return self._changed(on_hand=on_hand - self.on_hand, adjusted=on_hand - self.on_hand)
+
+    def _changed(
+        self, *, on_hand: int = 0, reserved: int = 0, sold: int = 0, received: int = 0, adjusted: int = 0
+    ) -> "Level":
+        """By so much, as the next version."""
+        return Level(
+            on_hand=self.on_hand + on_hand,
+            reserved=self.reserved + reserved,
+            sold=self.sold + sold,
+            received=self.received + received,
+            adjusted=self.adjusted + adjusted,
+            version=self.version + 1,
+        )

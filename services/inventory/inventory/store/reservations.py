@@ -100,10 +100,11 @@ async def update_many(conn: Connection, reservations: Sequence[Reservation]) -> 
         """
         UPDATE reservations AS r
         SET state = n.state, version = n.version, request_id = n.request_id, reason = n.reason,
-            short = n.short::jsonb, changed_at = n.changed_at
+            short = n.short::jsonb, expires_at = n.expires_at, changed_at = n.changed_at
         FROM unnest(
-            $1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[]
-        ) AS n (order_id, state, version, request_id, reason, short, changed_at)
+            $1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+            $8::timestamptz[]
+        ) AS n (order_id, state, version, request_id, reason, short, expires_at, changed_at)
         WHERE r.order_id = n.order_id
         """,
         [one.order_id for one in reservations],
@@ -112,6 +113,7 @@ async def update_many(conn: Connection, reservations: Sequence[Reservation]) -> 
         [one.request_id for one in reservations],
         [one.reason for one in reservations],
         [_json(one.short) for one in reservations],
+        [one.expires_at for one in reservations],
         [one.changed_at for one in reservations],
     )
 

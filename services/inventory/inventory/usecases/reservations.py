@@ -83,14 +83,16 @@ async def _answer(conn: Connection, commands: Sequence[Command], known: dict[str
 
 
 def _places(commands: Sequence[Command], known: dict[str, Reservation]) -> set[Place]:
-    """All that the commands may touch: lines of orders that are new, and of those that hold something."""
+    """All that the commands may touch: of orders that are new, and of those whose end is not told yet."""
     wanted = {
         Place(command.tenant_id, line.sku)
         for command in commands
         if isinstance(command, Reserve) and command.order_id not in known
         for line in command.lines
     }
-    return wanted | {Place(one.tenant_id, line.sku) for one in known.values() for line in one.lines}
+    return wanted | {
+        Place(one.tenant_id, line.sku) for one in known.values() if one.may_move for line in one.lines
+    }
 
 
 async def _write(conn: Connection, made: Allocation, known: dict[str, Reservation], at: datetime) -> None:

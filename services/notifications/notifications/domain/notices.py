@@ -33,4 +33,10 @@ def notices_of(order: Order, event_id: str, *, email_domain: str | None) -> list
 def _address(order: Order, email_domain: str | None) -> str | None:
     if order.email:
         return order.email
-    return Address(username=order.customer_id, domain=email_domain).addr_spec if email_domain else None
+    if email_domain is None:
+        return None
+    try:
+        return Address(username=order.customer_id, domain=email_domain).addr_spec
+    except ValueError:
+        # No address can be made of such an id: the attempt will say so, and the other channel goes on.
+        return f"{order.customer_id}@{email_domain}"

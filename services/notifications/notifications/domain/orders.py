@@ -1,11 +1,9 @@
 """What this service reads of an order: the fields that a notice needs, and no others."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Literal
 
 import msgspec
-
-COMPLETED: Final = "completed"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -25,12 +23,12 @@ class Notify(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as an event tells of it: fields that are not here pass by unread. `amount` in minor units."""
+    """An order at its end, as an event tells of it; other fields pass by unread. `amount` in minor units."""
 
     order_id: str
     tenant_id: str
     customer_id: str
-    status: str
+    status: Literal["completed", "rejected", "cancelled"]
     currency: str
     amount: int
     lines: Sequence[Line]

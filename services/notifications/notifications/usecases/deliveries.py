@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from chassis.logs import get_logger
 from chassis.metrics import counter, exemplar, histogram
-from chassis.retry import HandlerError, Kind, Permanent, Transient, classify
+from chassis.postgres import PASSING
+from chassis.retry import HandlerError, Kind, Permanent, Transient, classify, pause_s
 
 from notifications.domain.deliveries import Claim, State
 from notifications.domain.notices import Channel, Notice, notices_of
-from notifications.domain.orders import COMPLETED, Order
+from notifications.domain.orders import Order
 from notifications.domain.texts import text_of
 from notifications.resources import Resources
 from notifications.store import deliveries
@@ -93,7 +94,7 @@ async def _send(res: Resources, notice: Notice, target: str, claim: Claim) -> No
 async def _tracking_url(res: Resources, notice: Notice, claim: Claim) -> str | None:
     """Made once: an attempt that fails behind it leaves it to the next one."""
     order_id = notice.order.order_id
-    long_url = res.links.long_url(order_id) if notice.order.status == COMPLETED else None
+    long_url = res.links.long_url(order_id) if notice.order.status == "completed" else None
     if claim.short_url is not None or long_url is None:
         return claim.short_url
     short_url = await res.links.shorten(long_url, order_id)
@@ -105,8 +106,7 @@ async def _tracking_url(res: Resources, notice: Notice, claim: Claim) -> str | N
 async def _settle(
     res: Resources, notice: Notice, claim: Claim, state: State, error: str | None = None
 ) -> None:
-    async with res.db.acquire() as conn:
-        kept = await deliveries.settle(conn, notice, claim.attempt, state, error)
+    kept = await _record(res, notice, claim, state, error)
     outcome = {State.SENT: "sent", State.FAILED: "refused"}.get(state, "postponed")
     _SENT.labels(notice.channel, outcome).inc()
     _log.info(
@@ -118,3 +118,17 @@ async def _settle(
         error=error,
         overtaken=not kept,
     )
+
+
+async def _record(res: Resources, notice: Notice, claim: Claim, state: State, error: str | None) -> bool:
+    """Worth some patience: what was sent and is not on record goes out again."""
+    attempt = 1
+    while True:
+        try:
+            async with res.db.acquire() as conn:
+                return await deliveries.settle(conn, notice, claim.attempt, state, error)
+        except PASSING:
+            if attempt >= res.settings.record_attempts_max:
+                raise
+        await asyncio.sleep(pause_s(attempt, first_s=0.1, most_s=1.0))
+        attempt += 1

@@ -25,6 +25,8 @@ def decode(cursor: str | None, *bound_to: str | None) -> str | None:
     """The place. Raises CursorInvalid for anything that `encode` did not make for this list."""
     if cursor is None:
         return None
+    if len(cursor) > LENGTH_MAX:
+        raise CursorInvalid
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         digest, place = raw[:_MAC_BYTES], raw[_MAC_BYTES:]

@@ -5,14 +5,15 @@ from uuid import UUID
 
 import msgspec
 from chassis.logs import request_context
-from chassis.problems import BodyTooLarge, MalformedBody, problem_responses
+from chassis.problems import problem_responses
 from chassis.resilience import deadline
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from orders.api import cursors, letter_shapes
 from orders.api.access import Operator
-from orders.api.parameters import ADMIN
+from orders.api.headers import JsonBody
+from orders.api.parameters import ADMIN, WITH_BODY
 from orders.domain.letters import Kind, Order
 from orders.letter_schemas import FilterIn, LetterPage, RunIn, RunOut, WholeLetterOut
 from orders.problems import CursorInvalid, LetterNotFound, RunNotFound
@@ -30,7 +31,7 @@ RunId = Annotated[str, Path(description="The `run_id` of a redrive or a discard.
 
 class LettersQuery(FilterIn):
     limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
-    cursor: Annotated[str, StringConstraints(max_length=cursors.LENGTH_MAX)] | None = Field(
+    cursor: str | None = Field(
         default=None, description="`next_cursor` of the page before, with the same filters."
     )
 
@@ -86,7 +87,8 @@ async def show_letter(
 @router.post(
     "/redrive",
     summary="Send dead letters to their group again",
-    responses=problem_responses(*ADMIN, MalformedBody, BodyTooLarge),
+    dependencies=[JsonBody],
+    responses=problem_responses(*ADMIN, *WITH_BODY),
 )
 async def redrive(request: Request, body: RunIn) -> RunOut:
     """Nobody but the group that gave them up sees them. The answer waits for a short run to end."""
@@ -96,7 +98,8 @@ async def redrive(request: Request, body: RunIn) -> RunOut:
 @router.post(
     "/discard",
     summary="Give dead letters up for good",
-    responses=problem_responses(*ADMIN, MalformedBody, BodyTooLarge),
+    dependencies=[JsonBody],
+    responses=problem_responses(*ADMIN, *WITH_BODY),
 )
 async def discard(request: Request, body: RunIn) -> RunOut:
     """They stay in the index, with who discarded them. The answer waits for a short run to end."""

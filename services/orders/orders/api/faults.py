@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from chassis.kafka.faults import Fault
-from chassis.problems import BodyTooLarge, MalformedBody, problem_responses
+from chassis.problems import problem_responses
 from fastapi import APIRouter, Query, Request
 
 from orders.api.access import Operator
-from orders.api.parameters import ADMIN
+from orders.api.headers import JsonBody
+from orders.api.parameters import ADMIN, WITH_BODY
 from orders.letter_schemas import FaultIn, FaultList, FaultOut, FaultsCleared, Name
 from orders.problems import FaultsDisabled, FaultsFull, FaultsUnavailable, GroupUnknown
 from orders.usecases import faults as usecases
@@ -26,7 +27,8 @@ OfGroup = Annotated[Name | None, Query(description="Of one consumer group; of al
     "",
     status_code=201,
     summary="Make a consumer fail",
-    responses=problem_responses(MalformedBody, BodyTooLarge, FaultsFull),
+    dependencies=[JsonBody],
+    responses=problem_responses(*WITH_BODY, FaultsFull),
 )
 async def put_fault(request: Request, body: FaultIn) -> FaultOut:
     """What fits fails from the next batch on, until the count is used up or the fault is taken away."""

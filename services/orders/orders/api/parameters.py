@@ -12,7 +12,6 @@ from chassis.problems import (
 )
 from fastapi import Query
 
-from orders.api.cursors import LENGTH_MAX as CURSOR_LENGTH_MAX
 from orders.problems import (
     DatabaseAway,
     IdempotencyInFlight,
@@ -28,6 +27,4 @@ WITH_BODY: Final = (MalformedBody, BodyTooLarge, MediaTypeUnsupported)
 WITH_KEY: Final = (IdempotencyKeyMissing, IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyMismatch)
 
 PageLimit = Annotated[int, Query(alias="limit", ge=1, le=100, description="Items a page.")]
-Cursor = Annotated[
-    str | None, Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before.")
-]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

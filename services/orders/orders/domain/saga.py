@@ -62,7 +62,7 @@ FORWARD: Final = frozenset({State.RESERVING, State.AUTHORISING, State.CONFIRMING
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long stock is set aside, a command waits (doubled up to a maximum), an order without its payment."""
+    """How long stock is set aside, a command waits (doubled to a maximum), an order for payment."""
 
     reservation: timedelta
     step_timeout: timedelta

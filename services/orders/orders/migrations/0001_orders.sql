@@ -61,7 +61,6 @@ CREATE TABLE orders (
 CREATE INDEX orders_tenant_page ON orders (tenant_id, id DESC);
 CREATE INDEX orders_tenant_status_page ON orders (tenant_id, status, id DESC);
 CREATE INDEX orders_tenant_customer_page ON orders (tenant_id, customer_id, id DESC);
-CREATE INDEX orders_pending ON orders (id) WHERE status = 'pending';
 
 -- Name and price as they were when the order was placed.
 CREATE TABLE order_lines (

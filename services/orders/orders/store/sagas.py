@@ -148,18 +148,18 @@ async def waited_out(conn: Connection, *, at: datetime, limit: int) -> list[str]
     return [row["order_id"] for row in rows]
 
 
-async def waiting_for_money(conn: Connection, order_ids: Sequence[str]) -> set[str]:
-    """Those of the orders whose sagas wait for payments, and so for its events."""
+async def awaited_intents(conn: Connection, order_ids: Sequence[str]) -> dict[str, str]:
+    """The payment intents of those of the orders whose sagas wait for payments."""
     rows = await conn.fetch(
         """
-        SELECT order_id
+        SELECT order_id, payment_intent_id
         FROM sagas
-        WHERE order_id = ANY($1::text[])
-          AND state IN ('authorising', 'confirming', 'capturing', 'voiding', 'refunding')
+        WHERE order_id = ANY($1::text[]) AND payment_intent_id IS NOT NULL
+          AND state IN ('authorising', 'capturing', 'voiding', 'refunding')
         """,
         order_ids,
     )
-    return {row["order_id"] for row in rows}
+    return {row["order_id"]: row["payment_intent_id"] for row in rows}
 
 
 async def count_live(conn: Connection, *, stuck_before: datetime) -> list[Record]:
@@ -182,9 +182,8 @@ async def page_live(
     """Live sagas by id, or only the stuck ones: those that wait for people, or sit in a state for long."""
     return await conn.fetch(
         """
-        SELECT order_id, tenant_id, state, version, attempts, polling, round, payment_intent_id, refund_id,
-               reason, cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at,
-               updated_at
+        SELECT order_id, tenant_id, state, version, attempts, payment_intent_id, refund_id, reason,
+               cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at, updated_at
         FROM sagas
         WHERE state <> 'done' AND order_id > $1
           AND ($3::timestamptz IS NULL OR stuck_since IS NOT NULL OR entered_at < $3)
@@ -197,9 +196,17 @@ async def page_live(
     )
 
 
-async def tenant_of(conn: Connection, order_id: str) -> str | None:
-    tenant: str | None = await conn.fetchval("SELECT tenant_id FROM sagas WHERE order_id = $1", order_id)
-    return tenant
+async def show(conn: Connection, order_id: str) -> Record | None:
+    """For operators, as a row of `page_live`."""
+    return await conn.fetchrow(
+        """
+        SELECT order_id, tenant_id, state, version, attempts, payment_intent_id, refund_id, reason,
+               cancelling, entered_at, due_at, give_up_at, stuck_since, last_error, created_at, updated_at
+        FROM sagas
+        WHERE order_id = $1
+        """,
+        order_id,
+    )
 
 
 def read(row: Record) -> Saga:

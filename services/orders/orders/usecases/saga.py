@@ -12,7 +12,7 @@ from chassis.postgres import Connection
 
 from orders import events
 from orders.domain import facts
-from orders.domain.facts import Fact
+from orders.domain.facts import Fact, MoneyFact
 from orders.domain.orders import Order, Status
 from orders.domain.rules import decide
 from orders.domain.saga import MONEY, Command, Decision, Saga, State, Terms
@@ -29,15 +29,20 @@ _SECONDS = metrics.histogram("orders_placed_to_finished_seconds", "From an order
 
 FENCED: Final = "fenced"
 UNKNOWN_ORDER: Final = "unknown_order"
+NOT_WAITED_FOR: Final = "not_waited_for"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A fact of an order; with a `fencing` token it counts only while that is the saga's current one."""
+    """A fact of an order; with a `fencing` token it counts only while that is the saga's current one.
+
+    What was consumed about money names its `intent_id`: anybody may write our order's id on a payment.
+    """
 
     order_id: str
     fact: Fact
     fencing: int | None = None
+    intent_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -46,10 +51,20 @@ class Moved:
 
     transitions: Counter[tuple[State, State]] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[State] = field(default_factory=Counter)  # commands that were sent again
     finished: list[Order] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     calls_due: bool = False
     events: bool = False
+
+    def add(self, other: "Moved") -> None:
+        self.transitions += other.transitions
+        self.ignored += other.ignored
+        self.repeated += other.repeated
+        self.finished += other.finished
+        self.orders |= other.orders
+        self.calls_due |= other.calls_due
+        self.events |= other.events
 
     def count(self) -> None:
         for (before, after), times in self.transitions.items():
@@ -94,6 +109,25 @@ async def advance(conn: Connection, changes: Sequence[Change], at: datetime, ter
     return batch.moved
 
 
+async def apply_events(conn: Connection, changes: Sequence[Change], at: datetime, terms: Terms) -> Moved:
+    """The same for what was consumed; most of what payments tells, the call's own answer has told before.
+
+    It counts for the intent that the saga knows to be its own; others are not even locked. Before the call
+    has told the intent, there is no need to hear of it: the same call under the same key will.
+    """
+    paid = sorted({change.order_id for change in changes if isinstance(change.fact, MoneyFact)})
+    intents = await store.awaited_intents(conn, paid) if paid else {}
+    wanted = [
+        change
+        for change in changes
+        if not isinstance(change.fact, MoneyFact) or intents.get(change.order_id, "") == change.intent_id
+    ]
+    moved = await advance(conn, wanted, at, terms) if wanted else Moved()
+    if len(wanted) < len(changes):
+        moved.ignored[NOT_WAITED_FOR] += len(changes) - len(wanted)
+    return moved
+
+
 class _Batch:
     """The orders and sagas of one batch, as they become."""
 
@@ -131,6 +165,8 @@ class _Batch:
         if after.state is not saga.state:
             self.moved.transitions[saga.state, after.state] += 1
             self.moved.calls_due |= after.state in MONEY
+        elif decision.command is not None:
+            self.moved.repeated[after.state] += 1
         elif after.state in MONEY and after.due_at is not None:
             self.moved.calls_due |= after.due_at <= self._at
         order = self._orders[saga.order_id]
