@@ -1,0 +1,23 @@
+"""What the engine may take of time, memory and the future, whoever sends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    future_limit_s: int = 600
+    # A record's snappy block; the topic allows half as much again.
+    record_bytes_max: int = 2**20
+    # Of all requests at work at once; a larger one works alone.
+    unpacked_at_once_bytes_max: int = 64 * 2**20
+    # Series between two looks at the event loop: what one request may hold up the others by.
+    slice_series: int = 2048
+    slice_unknown_series: int = 256
+    # Refusals that a verdict lists one by one, where the protocol's answer only gives examples.
+    examples_max: int = 100
+    # A series counts as active for so long after its last point, as in the store's own count.
+    series_idle_s: int = 3600
+    # Of all tenants together, in this process's memory.
+    known_series_max: int = 1_000_000
+    # Label sets that were refused, remembered so that the same bomb again costs a look-up each.
+    refused_forms_max: int = 20_000

@@ -1,0 +1,31 @@
+"""Points as the slow protocols hand them over, one for each point of the request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NAME = "__name__"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one series; labels in any order with `__name__` among them, no timestamp means now."""
+
+    labels: tuple[tuple[str, str], ...]
+    timestamp_ms: int | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the sender calls one point: a histogram is several series, accepted or refused as one."""
+
+    index: int
+    series: Sequence[Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A point that its parser could not read, by a reason of `verdict`."""
+
+    index: int
+    reason: str
