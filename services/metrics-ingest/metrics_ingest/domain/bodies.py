@@ -1,5 +1,11 @@
 """Compressed bodies, unpacked within bounds that are checked before memory is taken."""
 
+import zlib
+from collections.abc import Callable
+
+import cramjam
+import zstandard
+
 
 class BodyError(Exception):
     """A body that is refused as a whole."""
@@ -26,6 +32,18 @@ class EncodingUnknown(BodyError):  # noqa: N818
 
 
 ENCODINGS = ("gzip", "deflate", "zstd", "snappy", "identity")
+_READ_BYTES = 2**20
+_ZLIB_METHOD = 8
+# Encodings one upon another: nobody sends more than one.
+_LAYERS_MAX = 2
+_FRAMED_MAGIC = b"\xff\x06\x00\x00sNaPpY"
+_FRAME_BYTES_MAX = 65_536
+_CHECKSUM_BYTES = 4
+# A window beyond this is memory that the body asks for, and no usual sender's level does.
+_ZSTD_WINDOW_MAX = 8 * 2**20
+# Snappy's densest element is three bytes for 64: whoever declares more does not mean it.
+_SNAPPY_RATIO_MAX = 22
+_VARINT_BYTES_MAX = 5
 
 
 def decode(body: bytes, encoding: str, unpacked_bytes_max: int) -> bytes:
@@ -33,4 +51,125 @@ def decode(body: bytes, encoding: str, unpacked_bytes_max: int) -> bytes:
 
     Raises `BodyTooLarge`, `BodyMalformed`, `EncodingUnknown`.
     """
-    raise NotImplementedError
+    layers = [name for part in encoding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+    if len(layers) > _LAYERS_MAX:
+        raise EncodingUnknown(encoding)
+    for name in reversed(layers):
+        undo = _DECODERS.get(name)
+        if undo is None:
+            raise EncodingUnknown(name)
+        body = undo(body, unpacked_bytes_max)
+    if len(body) > unpacked_bytes_max:
+        raise BodyTooLarge(unpacked_bytes_max)
+    return body
+
+
+def snappy_size(block: bytes, unpacked_bytes_max: int) -> int:
+    """What the block says it unpacks to; believed only as far as it is possible."""
+    size = shift = 0
+    for byte in block[:_VARINT_BYTES_MAX]:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:  # noqa: PLR2004 the last byte of a varint
+            break
+    else:
+        raise BodyMalformed("the body is no snappy block")
+    if size > unpacked_bytes_max:
+        raise BodyTooLarge(unpacked_bytes_max)
+    if size > len(block) * _SNAPPY_RATIO_MAX:
+        raise BodyMalformed("the snappy block is shorter than it says")
+    return size
+
+
+def unsnap(block: bytes, unpacked_bytes_max: int) -> bytes:
+    """A snappy block, its declared size checked before memory is taken."""
+    snappy_size(block, unpacked_bytes_max)
+    try:
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise BodyMalformed("the body is no snappy block") from error
+
+
+def _snappy(body: bytes, unpacked_bytes_max: int) -> bytes:
+    """A block or a framed stream."""
+    if not body.startswith(_FRAMED_MAGIC):
+        return unsnap(body, unpacked_bytes_max)
+    if _framed_size(body) > unpacked_bytes_max:
+        raise BodyTooLarge(unpacked_bytes_max)
+    try:
+        return bytes(cramjam.snappy.decompress(body))
+    except cramjam.DecompressionError as error:
+        raise BodyMalformed("the body is no snappy stream") from error
+
+
+def _framed_size(body: bytes) -> int:
+    """The sum of what its chunks say, each within the format's bound."""
+    total = pos = 0
+    while pos < len(body):
+        kind, size = body[pos], int.from_bytes(body[pos + 1 : pos + 4], "little")
+        content = pos + 4 + _CHECKSUM_BYTES
+        pos += 4 + size
+        if pos > len(body):
+            raise BodyMalformed("the snappy stream ends within a chunk")
+        if kind == 0:
+            total += snappy_size(body[content:pos][:_FRAME_BYTES_MAX], _FRAME_BYTES_MAX)
+        elif kind == 1:
+            total += pos - content
+    return total
+
+
+def _inflate(body: bytes, unpacked_bytes_max: int, wbits: int) -> bytes:
+    """Members one after the other, as gzip allows them."""
+    out = []
+    left = unpacked_bytes_max
+    while body:
+        member = zlib.decompressobj(wbits)
+        try:
+            out.append(member.decompress(body, left + 1))
+        except zlib.error as error:
+            raise BodyMalformed("the body is not compressed as its header says") from error
+        left -= len(out[-1])
+        if left < 0:
+            raise BodyTooLarge(unpacked_bytes_max)
+        if not member.eof:
+            raise BodyMalformed("the compressed body ends too early")
+        body = member.unused_data
+    return b"".join(out)
+
+
+def _gzip(body: bytes, unpacked_bytes_max: int) -> bytes:
+    return _inflate(body, unpacked_bytes_max, 16 + zlib.MAX_WBITS)
+
+
+def _deflate(body: bytes, unpacked_bytes_max: int) -> bytes:
+    """With zlib's header, as HTTP says, or bare, as many send it."""
+    is_zlib = len(body) > 1 and body[0] & 0x0F == _ZLIB_METHOD and (body[0] << 8 | body[1]) % 31 == 0
+    return _inflate(body, unpacked_bytes_max, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+
+
+def _zstd(body: bytes, unpacked_bytes_max: int) -> bytes:
+    out = []
+    left = unpacked_bytes_max
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MAX)
+    try:
+        declared = zstandard.get_frame_parameters(body).content_size
+        if declared != zstandard.CONTENTSIZE_UNKNOWN and declared > unpacked_bytes_max:
+            raise BodyTooLarge(unpacked_bytes_max)
+        with decompressor.stream_reader(body, read_across_frames=True) as reader:
+            while chunk := reader.read(min(left + 1, _READ_BYTES)):
+                out.append(chunk)
+                left -= len(chunk)
+                if left < 0:
+                    raise BodyTooLarge(unpacked_bytes_max)
+    except zstandard.ZstdError as error:
+        raise BodyMalformed("the body is not compressed with zstd, or with too large a window") from error
+    return b"".join(out)
+
+
+_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+    "zstd": _zstd,
+    "snappy": _snappy,
+}

@@ -19,5 +19,18 @@ class Bounds:
     series_idle_s: int = 3600
     # Of all tenants together, in this process's memory.
     known_series_max: int = 1_000_000
+    # New series of one request that are registered at a time.
+    admit_series: int = 2048
+    # Rows of one statement of the registry.
+    registry_page: int = 5000
+    # How long a request waits for others of its tenant that ask Postgres, and for memory that others hold.
+    registry_wait_s: float = 5.0
+    memory_wait_s: float = 10.0
+    memory_waiting_max: int = 64
+    # Between two accounts of what was seen; every so many of them idle series are taken out.
+    registry_turn_s: float = 10.0
+    expire_turns: int = 6
+    # For so long a refusal for lack of budget is repeated without asking again.
+    refusals_stand_s: float = 1.0
     # Label sets that were refused, remembered so that the same bomb again costs a look-up each.
     refused_forms_max: int = 20_000

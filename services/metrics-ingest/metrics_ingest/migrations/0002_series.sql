@@ -11,7 +11,7 @@ CREATE TABLE series (
     PRIMARY KEY (tenant_id, series_hash)
 ) WITH (fillfactor = 80);
 
-CREATE INDEX series_tenant_revision ON series (tenant_id, revision);
+CREATE INDEX series_tenant_revision ON series (tenant_id, revision, series_hash);
 
 -- One row a tenant: its lock is what serialises every change of the tenant's series.
 CREATE TABLE series_budgets (

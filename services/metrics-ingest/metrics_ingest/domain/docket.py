@@ -1,0 +1,237 @@
+"""The judgement of one WriteRequest: what each of its series comes to, kept small."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics_ingest.domain import elements, labels, samples, verdict, wire
+from metrics_ingest.domain.elements import Element
+from metrics_ingest.domain.known import UNKNOWN, Known, reason_of
+from metrics_ingest.domain.labels import Identity
+from metrics_ingest.domain.samples import Window
+from metrics_ingest.domain.scan import Scanned, content_start, scan
+from metrics_ingest.domain.tenants import Tenant
+
+
+@dataclass(slots=True, eq=False)
+class Slice:
+    """Some consecutive series: where they end, and how many samples of each are accepted, and dead.
+
+    None stands for "one each" and "no dead ones". `rewritten` holds, by place, series that lost a part.
+    """
+
+    first: int
+    start: int
+    stops: NDArray[np.int64]
+    counts: NDArray[np.int64] | None = None
+    dead: NDArray[np.int64] | None = None
+    rewritten: dict[int, bytes] = field(default_factory=dict)
+
+    def count(self, place: int) -> int:
+        return 1 if self.counts is None else int(self.counts[place])
+
+    def accepted(self) -> int:
+        return len(self.stops) if self.counts is None else int(self.counts.sum())
+
+    def set(self, place: int, count: int, dead: int) -> None:
+        self.own_counts()[place] = count
+        if dead or self.dead is not None:
+            self.own_dead()[place] = dead
+
+    def own_counts(self) -> NDArray[np.int64]:
+        if self.counts is None:
+            self.counts = np.ones(len(self.stops), np.int64)
+        return self.counts
+
+    def own_dead(self) -> NDArray[np.int64]:
+        if self.dead is None:
+            self.dead = np.zeros(len(self.stops), np.int64)
+        return self.dead
+
+
+@dataclass(slots=True)
+class Pending:
+    """A series that is new to this process, and where it stands in the request."""
+
+    identity: Identity
+    places: list[tuple[Slice, int]] = field(default_factory=list)
+
+
+class Docket:
+    """`advance` until `done`, then answer for what is `pending`: `refuse` it, or leave it accepted."""
+
+    def __init__(self, body: bytes, tenant: Tenant, window: Window, *, examples_max: int) -> None:
+        self.body = body
+        self.slices: list[Slice] = []
+        self.pending: dict[bytes, Pending] = {}
+        # Whether the bytes may travel on as they came.
+        self.whole = True
+        self.received = 0
+        self.rejected: Counter[str] = Counter()
+        self.items: list[tuple[int, str]] = []
+        self._tenant = tenant
+        self._window = window
+        self._examples_max = examples_max
+        self._pos = 0
+        self._series = 0
+
+    @property
+    def done(self) -> bool:
+        return self._pos >= len(self.body)
+
+    @property
+    def accepted(self) -> int:
+        return sum(part.accepted() for part in self.slices)
+
+    @property
+    def dead(self) -> int:
+        return sum(int(part.dead.sum()) for part in self.slices if part.dead is not None)
+
+    def advance(self, known: Known, *, now_s: int, series_max: int, unknown_max: int) -> None:
+        """Judge the next series, as many as the maxima allow; raises `BodyMalformed`."""
+        found = scan(self.body, self._pos, known.forms, series_max=series_max, unknown_max=unknown_max)
+        if found.stops:
+            part = Slice(self._series, self._pos, np.array(found.stops, np.int64))
+            self.slices.append(part)
+            self._judge(part, found, known, now_s)
+        self._series += len(found.stops)
+        self._pos = found.pos
+
+    def identities(self) -> dict[bytes, Identity]:
+        """Of the pending series, by their label bytes."""
+        return {form: one.identity for form, one in self.pending.items()}
+
+    def refuse(self, form: bytes, reason: str) -> None:
+        """A pending series does not get in."""
+        for part, place in self.pending[form].places:
+            self._reject(part, place, reason, part.count(place))
+            part.set(place, 0, 0)
+            part.rewritten.pop(place, None)
+
+    def _judge(self, part: Slice, found: Scanned, known: Known, now_s: int) -> None:
+        fresh: list[tuple[int, bytes, Identity]] = []
+        odd: dict[int, Element] = {}
+        for place, start in found.unknown:
+            element = elements.take_apart(self.body, start, found.stops[place])
+            self._place(place, element, found, known, fresh, odd)
+        checked = self._check(part, found, odd)
+        if checked is not None and checked.misshapen is not None:
+            for place in np.flatnonzero(checked.misshapen).tolist():
+                element = self._again(part, place, found)
+                self._place(place, element, found, known, fresh, odd)
+        slots = np.array(found.slots, np.int64)
+        known.mark(slots, now_s)
+        self.received += len(found.stops) - len(odd)
+        refused = slots < UNKNOWN
+        if odd:
+            self._apply_odd(part, odd, found.slots)
+            refused[list(odd)] = False
+        if refused.any():
+            self._apply_refused(part, refused, slots)
+        if checked is not None and not (checked.fine and checked.nan is None):
+            self._apply_checked(part, checked, refused)
+        for place, form, identity in fresh:
+            if part.count(place):
+                self.pending.setdefault(form, Pending(identity)).places.append((part, place))
+
+    def _place(
+        self,
+        place: int,
+        element: Element,
+        found: Scanned,
+        known: Known,
+        fresh: list[tuple[int, bytes, Identity]],
+        odd: dict[int, Element],
+    ) -> None:
+        """Whose series it is, and how its samples are to be looked at."""
+        if not element.plain:
+            odd[place] = element
+        elif element.zero:
+            found.zeros.append(place)
+        slot = known.forms.get(element.form)
+        if slot is None:
+            identity = labels.judge(element.form, self._tenant)
+            if isinstance(identity, str):
+                slot = known.refuse(element.form, identity)
+            else:
+                slot = known.slots.get(identity.hash)
+                if slot is None:
+                    slot = UNKNOWN
+                    fresh.append((place, element.form, identity))
+                else:
+                    known.learn(element.form, slot)
+        found.slots[place] = slot
+
+    def _check(self, part: Slice, found: Scanned, odd: dict[int, Element]) -> samples.Checked | None:
+        if len(odd) == len(found.stops):
+            return None
+        # An odd one may end before byte 18: what is read for it counts for nothing.
+        stops = np.maximum(part.stops, samples.PLAIN_BYTES) if odd else part.stops
+        checked = samples.check(samples.tails(self.body, stops), found.zeros, self._window)
+        return checked.without(list(odd)) if odd else checked
+
+    def _again(self, part: Slice, place: int, found: Scanned) -> Element:
+        """A known series whose end is not the sample that it looked like."""
+        before = part.start if place == 0 else found.stops[place - 1]
+        element = elements.take_apart(self.body, content_start(self.body, before), found.stops[place])
+        element.plain = False
+        return element
+
+    def _apply_odd(self, part: Slice, odd: dict[int, Element], slots: list[int]) -> None:
+        for place, element in odd.items():
+            self.received += element.histograms
+            self._reject(part, place, verdict.UNSUPPORTED_NATIVE_HISTOGRAM, element.histograms)
+            if slots[place] < UNKNOWN:
+                count = elements.sample_count(self.body, element)
+                self.received += count
+                self._reject(part, place, reason_of(slots[place]), count)
+                part.set(place, 0, 0)
+                continue
+            outcome = elements.judge_samples(self.body, element, self._window)
+            self.received += outcome.received
+            for reason, count in outcome.rejected.items():
+                self._reject(part, place, reason, count)
+            part.set(place, outcome.accepted, outcome.dead)
+            if outcome.accepted and (outcome.kept is not None or element.histograms):
+                kept = outcome.kept
+                if kept is None:
+                    kept = elements.sample_bytes(self.body, element)
+                part.rewritten[place] = wire.put_series(element.form, kept)
+
+    def _apply_refused(self, part: Slice, refused: NDArray[np.bool_], slots: NDArray[np.int64]) -> None:
+        part.own_counts()[refused] = 0
+        codes, counts = np.unique(slots[refused], return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            self.rejected[reason_of(code)] += count
+        self.whole = False
+        places = np.flatnonzero(refused)[: self._room()].tolist()
+        self.items.extend((part.first + place, reason_of(int(slots[place]))) for place in places)
+
+    def _apply_checked(self, part: Slice, checked: samples.Checked, refused: NDArray[np.bool_]) -> None:
+        for reason, mask in ((verdict.TOO_OLD, checked.old), (verdict.TOO_FAR_IN_FUTURE, checked.future)):
+            if mask is None:
+                continue
+            here = mask & ~refused
+            part.own_counts()[here] = 0
+            self._reject_all(part, reason, here)
+        if checked.nan is not None:
+            part.own_dead()[checked.nan & ~refused] = 1
+
+    def _reject_all(self, part: Slice, reason: str, mask: NDArray[np.bool_]) -> None:
+        places = np.flatnonzero(mask).tolist()
+        if places:
+            self.rejected[reason] += len(places)
+            self.whole = False
+            self.items.extend((part.first + place, reason) for place in places[: self._room()])
+
+    def _reject(self, part: Slice, place: int, reason: str, count: int) -> None:
+        if count:
+            self.rejected[reason] += count
+            self.whole = False
+            if self._room():
+                self.items.append((part.first + place, reason))
+
+    def _room(self) -> int:
+        return max(0, self._examples_max - len(self.items))

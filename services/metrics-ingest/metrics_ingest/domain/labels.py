@@ -1,0 +1,108 @@
+"""Labels: what a series may be called, and the one name it is known by, whatever order its labels came in."""
+
+import hashlib
+from dataclasses import dataclass
+
+from metrics_ingest.domain import verdict, wire
+from metrics_ingest.domain.bodies import BodyMalformed
+from metrics_ingest.domain.tenants import Tenant
+
+METRIC_NAME = b"__name__"
+# Stamped by the writer and forced on every read: nobody else may set it.
+TENANT_LABEL = b"signalbox_tenant"
+HASH_BYTES = 16
+# Never part of UTF-8: the joined text has one reading.
+_SEPARATOR = b"\xff"
+_LABEL_FIELDS = frozenset((1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`hash` is of the labels in order of their names, those without a value left out, as the store does."""
+
+    hash: bytes
+    name: bytes
+
+
+def judge(form: bytes, tenant: Tenant) -> Identity | str:
+    """Who the series of these label fields is, or the reason why nobody."""
+    return judge_pairs(read(form), tenant)
+
+
+def judge_pairs(pairs: list[tuple[bytes, bytes]], tenant: Tenant) -> Identity | str:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        return verdict.DUPLICATE_LABEL
+    name = found.get(METRIC_NAME)
+    if not name:
+        return verdict.MISSING_NAME
+    reason = _reason(pairs, len(name), tenant)
+    if reason is not None:
+        return reason
+    flat = [text for pair in sorted(pairs) if pair[1] for text in pair]
+    digest = hashlib.blake2b(_SEPARATOR.join(flat), digest_size=HASH_BYTES)
+    return Identity(digest.digest(), name)
+
+
+def _reason(  # noqa: PLR0911 a reason each
+    pairs: list[tuple[bytes, bytes]], name_bytes: int, tenant: Tenant
+) -> str | None:
+    if len(pairs) > tenant.labels_max + 1:
+        return verdict.TOO_MANY_LABELS
+    if name_bytes > tenant.name_bytes_max:
+        return verdict.NAME_TOO_LONG
+    for key, value in pairs:
+        if not key:
+            return verdict.EMPTY_LABEL_NAME
+        if key == TENANT_LABEL:
+            return verdict.RESERVED_LABEL
+        if len(key) > tenant.name_bytes_max:
+            return verdict.LABEL_NAME_TOO_LONG
+        if len(value) > tenant.value_bytes_max and key != METRIC_NAME:
+            return verdict.LABEL_VALUE_TOO_LONG
+        if not (key.isascii() and value.isascii()) and not (_is_utf8(key) and _is_utf8(value)):
+            return verdict.INVALID_UTF8
+    return None
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read(form: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and values of the label fields; raises `BodyMalformed`."""
+    pairs = []
+    pos, end = 0, len(form)
+    with wire.guarded():
+        while pos < end:
+            # The caller has walked the fields: here stands a label's tag.
+            size, pos = wire.varint(form, pos + 1)
+            pairs.append(_read_label(form, pos, pos + size))
+            pos += size
+    if pos != end:
+        raise BodyMalformed("a label is longer than its series")
+    return pairs
+
+
+def _read_label(form: bytes, pos: int, stop: int) -> tuple[bytes, bytes]:
+    """One Label message. A name or value given twice is malformed: readers differ in which one counts."""
+    name = value = None
+    while pos < stop:
+        tag = form[pos]
+        if tag == wire.LABEL_NAME and name is None:
+            size, pos = wire.varint(form, pos + 1)
+            name = form[pos : pos + size]
+            pos += size
+        elif tag == wire.LABEL_VALUE and value is None:
+            size, pos = wire.varint(form, pos + 1)
+            value = form[pos : pos + size]
+            pos += size
+        else:
+            pos = wire.field_end(form, pos, _LABEL_FIELDS)
+    if pos != stop:
+        raise BodyMalformed("a label is longer than it says")
+    return name or b"", value or b""
