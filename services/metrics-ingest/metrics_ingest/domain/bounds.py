@@ -12,7 +12,7 @@ class Bounds:
     unpacked_at_once_bytes_max: int = 64 * 2**20
     # Series between two looks at the event loop: what one request may hold up the others by.
     slice_series: int = 2048
-    slice_unknown_series: int = 256
+    slice_unknown_series: int = 128
     # Refusals that a verdict lists one by one, where the protocol's answer only gives examples.
     examples_max: int = 100
     # A series counts as active for so long after its last point, as in the store's own count.

@@ -7,7 +7,7 @@ import cramjam
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics_ingest.domain import elements, samples, verdict, wire
+from metrics_ingest.domain import elements, verdict, wire
 from metrics_ingest.domain.docket import Docket
 from metrics_ingest.domain.samples import Window
 from metrics_ingest.domain.verdict import Payload
@@ -125,27 +125,27 @@ def split_series(message: bytes, record_bytes_max: int) -> Iterator[Payload]:
     while message[pos] != wire.SERIES:
         pos = wire.field_end(message, pos)
     size, start = wire.varint(message, pos + 1)
-    element = elements.take_apart(message, start, start + size)
+    element = elements.take_apart(message, start, start + size, maybe_plain=False)
     yield from _halves(element.form, elements.sample_bytes(message, element), record_bytes_max)
 
 
 def _halves(form: bytes, fields: bytes, record_bytes_max: int) -> Iterator[Payload]:
     message = wire.put_series(form, fields)
-    element = elements.take_apart(message, len(message) - len(form) - len(fields), len(message))
+    start = len(message) - len(form) - len(fields)
+    element = elements.take_apart(message, start, len(message), maybe_plain=False)
     outcome = elements.judge_samples(message, element, _EVER)
     compressed = compress(message)
     if len(compressed) <= record_bytes_max or outcome.received == 1:
         dead = {verdict.NAN: outcome.dead} if outcome.dead else {}
         yield Payload(compressed, outcome.accepted, outcome.accepted, dead)
         return
-    middle = _middle(message, element) - (len(message) - len(fields))
+    middle = _middle(element) - (len(message) - len(fields))
     yield from _halves(form, fields[:middle], record_bytes_max)
     yield from _halves(form, fields[middle:], record_bytes_max)
 
 
-def _middle(message: bytes, element: elements.Element) -> int:
+def _middle(element: elements.Element) -> int:
     """Where a sample ends, about halfway."""
-    found = None if element.run is None else samples.run_of(message, *element.run)
-    if found is not None:
-        return int(found[0][(len(found[0]) - 1) // 2])
+    if element.run is not None:
+        return int(element.run.ends[(len(element.run.ends) - 1) // 2])
     return element.samples[(len(element.samples) - 1) // 2][2]

@@ -95,7 +95,8 @@ class Docket:
         if found.stops:
             part = Slice(self._series, self._pos, np.array(found.stops, np.int64))
             self.slices.append(part)
-            self._judge(part, found, known, now_s)
+            with wire.guarded():
+                self._judge(part, found, known, now_s)
         self._series += len(found.stops)
         self._pos = found.pos
 
@@ -175,30 +176,43 @@ class Docket:
     def _again(self, part: Slice, place: int, found: Scanned) -> Element:
         """A known series whose end is not the sample that it looked like."""
         before = part.start if place == 0 else found.stops[place - 1]
-        element = elements.take_apart(self.body, content_start(self.body, before), found.stops[place])
-        element.plain = False
-        return element
+        start = content_start(self.body, before)
+        return elements.take_apart(self.body, start, found.stops[place], maybe_plain=False)
 
     def _apply_odd(self, part: Slice, odd: dict[int, Element], slots: list[int]) -> None:
+        runs = {
+            place: element.run
+            for place, element in odd.items()
+            if element.run is not None
+            and slots[place] >= UNKNOWN
+            and element.run.ends[0] >= samples.PLAIN_BYTES
+        }
+        dead = elements.judge_runs(self.body, list(runs.values()), self._window) if runs else []
+        settled = dict(zip(runs, dead, strict=True))
         for place, element in odd.items():
-            self.received += element.histograms
-            self._reject(part, place, verdict.UNSUPPORTED_NATIVE_HISTOGRAM, element.histograms)
+            count = settled.get(place)
             if slots[place] < UNKNOWN:
-                count = elements.sample_count(self.body, element)
-                self.received += count
-                self._reject(part, place, reason_of(slots[place]), count)
+                self.received += element.count + element.histograms
+                self._reject(part, place, verdict.UNSUPPORTED_NATIVE_HISTOGRAM, element.histograms)
+                self._reject(part, place, reason_of(slots[place]), element.count)
                 part.set(place, 0, 0)
-                continue
-            outcome = elements.judge_samples(self.body, element, self._window)
-            self.received += outcome.received
-            for reason, count in outcome.rejected.items():
-                self._reject(part, place, reason, count)
-            part.set(place, outcome.accepted, outcome.dead)
-            if outcome.accepted and (outcome.kept is not None or element.histograms):
-                kept = outcome.kept
-                if kept is None:
-                    kept = elements.sample_bytes(self.body, element)
-                part.rewritten[place] = wire.put_series(element.form, kept)
+            elif count is not None:
+                self.received += element.count
+                part.set(place, element.count, count)
+            else:
+                self._apply_outcome(part, place, element)
+
+    def _apply_outcome(self, part: Slice, place: int, element: Element) -> None:
+        """Of a series that keeps some of its samples, or has unusual ones."""
+        outcome = elements.judge_samples(self.body, element, self._window)
+        self.received += outcome.received + element.histograms
+        self._reject(part, place, verdict.UNSUPPORTED_NATIVE_HISTOGRAM, element.histograms)
+        for reason, count in outcome.rejected.items():
+            self._reject(part, place, reason, count)
+        part.set(place, outcome.accepted, outcome.dead)
+        if outcome.accepted and (outcome.kept is not None or element.histograms):
+            kept = elements.sample_bytes(self.body, element) if outcome.kept is None else outcome.kept
+            part.rewritten[place] = wire.put_series(element.form, kept)
 
     def _apply_refused(self, part: Slice, refused: NDArray[np.bool_], slots: NDArray[np.int64]) -> None:
         part.own_counts()[refused] = 0

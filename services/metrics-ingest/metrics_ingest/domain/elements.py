@@ -14,22 +14,42 @@ from metrics_ingest.domain.samples import Window
 # Of one series, and only where times or fields have unusual forms; others come in any number.
 UNUSUAL_SAMPLES_MAX = 50_000
 _SERIES_FIELDS = frozenset((1, 2, 3, 4))
-_PLAIN_SAMPLE = re.compile(rb"\x12(?:\x10\x09.{8}|\x07)\x10[\x80-\xff]{5}[\x00-\x7f]", re.DOTALL)
+# The shapes of `samples`, and short runs of them; long ones are left to numpy.
+_LONG = rb"\x12\x10\x09.{8}\x10[\x80-\xff]{5}[\x00-\x7f]"
+_EITHER = rb"\x12(?:\x10\x09.{8}|\x07)\x10[\x80-\xff]{5}[\x00-\x7f]"
+_SAMPLE = re.compile(_EITHER, re.DOTALL)
+_LONG_RUN = re.compile(rb"(?:" + _LONG + rb")+", re.DOTALL)
+_RUN = re.compile(rb"(?:" + _EITHER + rb")+", re.DOTALL)
+_SHORT_RUN_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples of the usual shapes and nothing else: where each ends, and which ones are zeros."""
+
+    start: int
+    stop: int
+    ends: NDArray[np.int64]
+    zeros: NDArray[np.bool_]
 
 
 @dataclass(slots=True)
 class Element:
-    """Label fields joined; the samples as one run of bytes, or as (start of field, content, end) each.
+    """Label fields joined; the samples as a run, or as (start of field, content, end) each.
 
-    `plain`: it has the shape that `samples.check` looks at, one sample and nothing behind it.
+    `plain`: one sample of the shape that `samples.check` looks at, and nothing else to know of it.
     """
 
     form: bytes
-    run: tuple[int, int] | None = None
+    run: Run | None = None
     samples: list[tuple[int, int, int]] = field(default_factory=list)
     histograms: int = 0
     plain: bool = False
     zero: bool = False
+
+    @property
+    def count(self) -> int:
+        return len(self.samples) if self.run is None else len(self.run.ends)
 
 
 @dataclass(slots=True)
@@ -43,22 +63,18 @@ class Outcome:
     kept: bytes | None = None
 
 
-def take_apart(body: bytes, start: int, stop: int) -> Element:
-    """The TimeSeries message in `body[start:stop]`; raises `BodyMalformed`."""
-    with wire.guarded():
-        pos = start
-        while pos < stop and body[pos] == wire.LABEL:
-            size, pos = wire.varint(body, pos + 1)
-            pos += size
-        element = Element(body[start:pos])
-        if _PLAIN_SAMPLE.fullmatch(body, pos, stop):
-            element.run = (pos, stop)
-            element.plain = stop >= samples.PLAIN_BYTES
-            element.zero = stop - pos == samples.ZERO_BYTES
-        elif samples.run_of(body, pos, stop) is not None:
-            element.run = (pos, stop)
-        else:
-            _take_rest(body, pos, stop, element)
+def take_apart(body: bytes, start: int, stop: int, *, maybe_plain: bool = True) -> Element:
+    """The TimeSeries message in `body[start:stop]`; raises `BodyMalformed`, or `IndexError` at its end."""
+    pos = start
+    while pos < stop and body[pos] == wire.LABEL:
+        size, pos = wire.varint(body, pos + 1)
+        pos += size
+    form = body[start:pos]
+    if maybe_plain and stop >= samples.PLAIN_BYTES and _SAMPLE.fullmatch(body, pos, stop):
+        return Element(form, plain=True, zero=stop - pos == samples.ZERO_BYTES)
+    element = Element(form, _run_of(body, pos, stop))
+    if element.run is None:
+        _take_rest(body, pos, stop, element)
     return element
 
 
@@ -83,33 +99,60 @@ def _take_rest(body: bytes, pos: int, stop: int, element: Element) -> None:
         raise BodyMalformed("a field is longer than its series")
 
 
+def _run_of(body: bytes, start: int, stop: int) -> Run | None:
+    if stop - start > _SHORT_RUN_BYTES:
+        found = samples.run_of(body, start, stop)
+        return None if found is None else Run(start, stop, *found)
+    if _LONG_RUN.fullmatch(body, start, stop):
+        ends = np.arange(start + samples.PLAIN_BYTES, stop + 1, samples.PLAIN_BYTES)
+        return Run(start, stop, ends, np.zeros(len(ends), np.bool_))
+    if _RUN.fullmatch(body, start, stop):
+        ends = np.array([match.end() for match in _SAMPLE.finditer(body, start, stop)], np.int64)
+        return Run(start, stop, ends, np.diff(ends, prepend=start) == samples.ZERO_BYTES)
+    return None
+
+
 def judge_samples(body: bytes, element: Element, window: Window) -> Outcome:
     if element.run is not None:
-        outcome = _judge_run(body, *element.run, window)
+        outcome = _judge_run(body, element.run, window)
         if outcome is not None:
             return outcome
-        element.samples = _fields_of(body, *element.run)
+        element.samples = _fields_of(body, element.run)
     return _judge_each(body, element.samples, window)
 
 
 def sample_bytes(body: bytes, element: Element) -> bytes:
     """All sample fields, and nothing else."""
     if element.run is not None:
-        return body[slice(*element.run)]
+        return body[element.run.start : element.run.stop]
     return b"".join([body[start:stop] for start, _, stop in element.samples])
 
 
-def sample_count(body: bytes, element: Element) -> int:
-    found = None if element.run is None else samples.run_of(body, *element.run)
-    return len(element.samples) if found is None else len(found[0])
+def judge_runs(body: bytes, runs: list[Run], window: Window) -> list[int | None]:
+    """Of many series at once: how many of each one's samples are dead, or None where one is not accepted."""
+    checked = samples.check(
+        samples.tails(body, np.concatenate([run.ends for run in runs])),
+        np.concatenate([run.zeros for run in runs]),
+        window,
+    )
+    if checked.fine and checked.nan is None:
+        return [0] * len(runs)
+    firsts = np.cumsum([0, *(len(run.ends) for run in runs[:-1])])
+    bad = np.zeros(len(runs), np.bool_)
+    for mask in (checked.misshapen, checked.old, checked.future):
+        if mask is not None:
+            bad |= np.logical_or.reduceat(mask, firsts)
+    nans = (
+        np.zeros(len(runs), np.int64)
+        if checked.nan is None
+        else np.add.reduceat(checked.nan, firsts, dtype=np.int64)
+    )
+    return [None if refused else count for refused, count in zip(bad.tolist(), nans.tolist(), strict=True)]
 
 
-def _judge_run(body: bytes, start: int, stop: int, window: Window) -> Outcome | None:
+def _judge_run(body: bytes, run: Run, window: Window) -> Outcome | None:
     """Vectorised; None when the run is not what it looks like."""
-    found = samples.run_of(body, start, stop)
-    if found is None:
-        return None
-    stops, zeros = found
+    stops, zeros = run.ends, run.zeros
     # The first nine bytes of a run may lie less than 18 bytes into the body: such a body holds no labels.
     if stops[0] < samples.PLAIN_BYTES:
         return None
@@ -126,15 +169,14 @@ def _judge_run(body: bytes, start: int, stop: int, window: Window) -> Outcome | 
             keep &= ~mask
     outcome.accepted = _count(keep)
     sizes = np.where(zeros, samples.ZERO_BYTES, samples.PLAIN_BYTES)
-    data = np.frombuffer(body, np.uint8, stop - start, start)
+    data = np.frombuffer(body, np.uint8, run.stop - run.start, run.start)
     outcome.kept = data[np.repeat(keep, sizes)].tobytes()
     return outcome
 
 
-def _fields_of(body: bytes, start: int, stop: int) -> list[tuple[int, int, int]]:
+def _fields_of(body: bytes, run: Run) -> list[tuple[int, int, int]]:
     element = Element(b"")
-    with wire.guarded():
-        _take_rest(body, start, stop, element)
+    _take_rest(body, run.start, run.stop, element)
     return element.samples
 
 
@@ -142,8 +184,7 @@ def _judge_each(body: bytes, found: list[tuple[int, int, int]], window: Window) 
     outcome = Outcome(len(found), 0)
     kept = []
     for field_start, start, stop in found:
-        with wire.guarded():
-            timestamp_ms, bits = wire.read_sample(body, start, stop)
+        timestamp_ms, bits = wire.read_sample(body, start, stop)
         if timestamp_ms < window.oldest_ms:
             outcome.rejected[verdict.TOO_OLD] += 1
         elif timestamp_ms > window.newest_ms:

@@ -1,7 +1,7 @@
 """Labels: what a series may be called, and the one name it is known by, whatever order its labels came in."""
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from metrics_ingest.domain import verdict, wire
 from metrics_ingest.domain.bodies import BodyMalformed
@@ -16,8 +16,7 @@ _SEPARATOR = b"\xff"
 _LABEL_FIELDS = frozenset((1, 2))
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """`hash` is of the labels in order of their names, those without a value left out, as the store does."""
 
     hash: bytes
@@ -74,15 +73,28 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def read(form: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and values of the label fields; raises `BodyMalformed`."""
+    """Names and values of the label fields; raises `BodyMalformed`, or `IndexError` at their end."""
     pairs = []
     pos, end = 0, len(form)
-    with wire.guarded():
-        while pos < end:
-            # The caller has walked the fields: here stands a label's tag.
-            size, pos = wire.varint(form, pos + 1)
-            pairs.append(_read_label(form, pos, pos + size))
-            pos += size
+    while pos < end:
+        # The caller has walked the fields: here stands a label's tag.
+        size = form[pos + 1]
+        value_at = pos + 4 + form[pos + 3]
+        stop = pos + 2 + size
+        # The usual one: name, then value, all lengths of one byte.
+        if (
+            size < wire.GOES_ON
+            and form[pos + 2] == wire.LABEL_NAME
+            and value_at < stop - 1
+            and form[value_at] == wire.LABEL_VALUE
+            and form[value_at + 1] == stop - value_at - 2
+        ):
+            pairs.append((form[pos + 4 : value_at], form[value_at + 2 : stop]))
+            pos = stop
+            continue
+        size, pos = wire.varint(form, pos + 1)
+        pairs.append(_read_label(form, pos, pos + size))
+        pos += size
     if pos != end:
         raise BodyMalformed("a label is longer than its series")
     return pairs
