@@ -33,4 +33,4 @@ class Bounds:
     # For so long a refusal for lack of budget is repeated without asking again.
     refusals_stand_s: float = 1.0
     # Label sets that were refused, remembered so that the same bomb again costs a look-up each.
-    refused_forms_max: int = 20_000
+    refused_forms_max: int = 50_000

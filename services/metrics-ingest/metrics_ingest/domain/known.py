@@ -73,12 +73,10 @@ class Known:
         self.forms[form] = slot
 
     def refuse(self, form: bytes, reason: str) -> int:
-        """Remembered, so that the same again costs no more than a known series; its code."""
+        """Its code; remembered while there is room: the same again costs no more than a known series."""
         code = _CODES[reason]
-        if len(self._refused) >= self.refused_max:
-            self.pardon()
         # No labels at all are a prefix of everything: never to be found by a guess.
-        if form:
+        if form and len(self._refused) < self.refused_max:
             self._refused.append(form)
             self.learn(form, code)
         return code

@@ -14,6 +14,7 @@ HASH_BYTES = 16
 # Never part of UTF-8: the joined text has one reading.
 _SEPARATOR = b"\xff"
 _LABEL_FIELDS = frozenset((1, 2))
+_USUAL_BYTES_MIN = 4
 
 
 class Identity(NamedTuple):
@@ -79,13 +80,12 @@ def read(form: bytes) -> list[tuple[bytes, bytes]]:
     while pos < end:
         # The caller has walked the fields: here stands a label's tag.
         size = form[pos + 1]
-        value_at = pos + 4 + form[pos + 3]
         stop = pos + 2 + size
         # The usual one: name, then value, all lengths of one byte.
         if (
-            size < wire.GOES_ON
+            _USUAL_BYTES_MIN <= size < wire.GOES_ON
             and form[pos + 2] == wire.LABEL_NAME
-            and value_at < stop - 1
+            and (value_at := pos + 4 + form[pos + 3]) < stop - 1
             and form[value_at] == wire.LABEL_VALUE
             and form[value_at + 1] == stop - value_at - 2
         ):

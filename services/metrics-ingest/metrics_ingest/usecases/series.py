@@ -70,8 +70,9 @@ class Registry:
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
-    def __len__(self) -> int:
-        """Series in memory."""
+    @property
+    def series_count(self) -> int:
+        """In memory, of all tenants."""
         return sum(len(entry.known) for entry in self._entries.values())
 
     async def known(self, tenant: Tenant) -> Known:
@@ -179,7 +180,7 @@ class Registry:
         for entry in list(self._entries.values()):
             await self._touch(entry, everything=everything)
             entry.known.forget(entry.known.idle(int(self._clock()) - self._bounds.series_idle_s))
-        while len(self) > self._bounds.known_series_max and len(self._entries) > 1:
+        while self.series_count > self._bounds.known_series_max and len(self._entries) > 1:
             oldest = next(iter(self._entries.values()))
             await self._touch(oldest, everything=True)
             self._entries.pop(oldest.tenant.id, None)
