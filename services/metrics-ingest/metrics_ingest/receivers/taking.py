@@ -5,7 +5,7 @@ never for all its points at once; its records are sent together, once the last p
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -23,8 +23,8 @@ BATCH_BYTES = 2**20
 # A point is never divided between records, and must fit into one.
 POINT_BYTES_MAX = 2**19
 RECORD_BYTES_MAX = 2**20
-# Points read between two looks at the event loop.
-TURN_POINTS = 256
+# A smaller body is read on the event loop.
+INLINE_BYTES_MAX = 2**16
 # Refusals that an answer can name one by one.
 EXAMPLES_MAX = 100
 _SAMPLE_BYTES = 24
@@ -48,39 +48,43 @@ class Resources(Protocol):
 
 
 async def take(
-    res: Resources, tenant: Tenant, points: Iterable[Point | Refused], *, protocol: str
+    res: Resources, tenant: Tenant, points: Iterable[Point | Refused], *, protocol: str, body_bytes: int
 ) -> Verdict:
     """Return when what was accepted is durable; a request without a single point leaves no trace.
 
     Raises what reading raises (`BodyMalformed`: nothing of the request counts), `BodyTooLarge` where labels
     written out for each sample come to more than the tenant may unpack, and what judge and accept raise.
     """
-    found = await judge(res.judge, tenant, points)
+    batches = _batches(points, tenant.unpacked_bytes_max)
+    found = await _judge(res.judge, tenant, batches, large=body_bytes > INLINE_BYTES_MAX)
     if found.received or found.payloads:
         await res.accepting.accept(tenant, found, protocol)
     return found
 
 
-async def judge(judging: Judging, tenant: Tenant, points: Iterable[Point | Refused]) -> Verdict:
+async def _judge(
+    judge: Judging, tenant: Tenant, batches: Iterator[list[Point | Refused]], *, large: bool
+) -> Verdict:
     total = Verdict()
     payloads: list[Payload] = []
-    async for batch in _batches(points, tenant.unpacked_bytes_max):
+    # Whoever sends much, or long nothings, does not hold up the others while it is read.
+    while batch := await asyncio.to_thread(next, batches, None) if large else next(batches, None):
         own = [point for point in batch if point.index != COMPANION]
-        found = await judging.points(tenant, own)
+        found = await judge.points(tenant, own)
         _add(total, found)
         payloads += found.payloads
         if len(own) < len(batch):
-            extra = await judging.points(tenant, [point for point in batch if point.index == COMPANION])
+            extra = await judge.points(tenant, [point for point in batch if point.index == COMPANION])
             total.samples += extra.samples
             payloads += [replace(payload, accepted=0, dead={}) for payload in extra.payloads]
     total.payloads = list(join(payloads))
     return total
 
 
-async def _batches(points: Iterable[Point | Refused], bytes_max: int) -> AsyncIterator[list[Point | Refused]]:
+def _batches(points: Iterable[Point | Refused], bytes_max: int) -> Iterator[list[Point | Refused]]:
     batch: list[Point | Refused] = []
     size = total = 0
-    for number, read in enumerate(points, 1):
+    for read in points:
         point, more = _bounded(read)
         batch.append(point)
         size += more
@@ -90,8 +94,6 @@ async def _batches(points: Iterable[Point | Refused], bytes_max: int) -> AsyncIt
         if len(batch) >= BATCH_POINTS or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        elif number % TURN_POINTS == 0:
-            await asyncio.sleep(0)
     if batch:
         yield batch
 

@@ -1,7 +1,7 @@
 """Exponential histograms as classic ones: counts below bounds that stay the same from point to point.
 
-Bounds are powers of two to the quarter-octave and finer; a scale beyond `SCALE_MAX` is merged down to it, so that
-a histogram which adapts its scale keeps its series: bounds of a coarser scale are among those of a finer one.
+There are eight buckets an octave at most: a finer scale is merged down to that. So a histogram that adapts
+its scale keeps its series, for the bounds of a coarser scale are among those of a finer one.
 """
 
 from collections.abc import Iterator, Sequence
