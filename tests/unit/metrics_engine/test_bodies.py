@@ -88,3 +88,8 @@ def test_a_framed_stream_is_checked_by_what_its_chunks_declare() -> None:
     liar[18:20] = b"\xff\xff"
     with pytest.raises((BodyMalformed, BodyTooLarge)):
         decode(bytes(liar), "snappy", 2**20)
+
+
+def test_very_many_tiny_members_are_malformed() -> None:
+    with pytest.raises(BodyMalformed, match="members"):
+        decode(gzip.compress(b"x") * 101, "gzip", 1000)

@@ -34,6 +34,7 @@ class EncodingUnknown(BodyError):  # noqa: N818
 ENCODINGS = ("gzip", "deflate", "zstd", "snappy", "identity")
 _READ_BYTES = 2**20
 _ZLIB_METHOD = 8
+_MEMBERS_MAX = 100
 # Encodings one upon another: nobody sends more than one.
 _LAYERS_MAX = 2
 _FRAMED_MAGIC = b"\xff\x06\x00\x00sNaPpY"
@@ -120,9 +121,12 @@ def _framed_size(body: bytes) -> int:
 
 def _inflate(body: bytes, unpacked_bytes_max: int, wbits: int) -> bytes:
     """Members one after the other, as gzip allows them."""
-    out = []
+    out: list[bytes] = []
     left = unpacked_bytes_max
     while body:
+        # What follows a member is copied: a body of very many tiny ones would cost the square of its length.
+        if len(out) == _MEMBERS_MAX:
+            raise BodyMalformed(f"the body has more than {_MEMBERS_MAX} compressed members")
         member = zlib.decompressobj(wbits)
         try:
             out.append(member.decompress(body, left + 1))
