@@ -108,7 +108,7 @@ class Statsd:
                 self._refused[reason] += 1
 
     async def flush(self) -> None:
-        """Raises what judge and accept raise; nothing is accounted for then, and the next flush tells it again."""
+        """Raises what judge and accept raise; the next flush then tells the same again."""
         self._lines = 0
         tenant = await self._tenant()
         refused, self._refused = self._refused, Counter()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from metrics_ingest.domain import verdict
 from metrics_ingest.domain.points import NAME, Point, Refused, Sample
-from metrics_ingest.receivers.parsing.lines import LINE_BYTES_MAX, finite, integer, lines
+from metrics_ingest.receivers.parsing.lines import finite, integer, lines
 
 OPENMETRICS = "application/openmetrics-text"
 _EOF = "# EOF"
@@ -33,18 +33,18 @@ def read(body: bytes, *, openmetrics: bool) -> Iterator[Point | Refused]:
     """Comments and exemplars are passed over; lines after the end of OpenMetrics are refused."""
     ended = False
     for number, raw in lines(body):
-        if raw.startswith(b"#"):
-            ended = ended or (openmetrics and raw == _EOF.encode())
-        elif ended or len(raw) > LINE_BYTES_MAX:
+        if raw is None or (ended and not raw.startswith(b"#")):
             yield Refused(number, verdict.MALFORMED)
-        elif raw.strip():
+        elif raw.startswith(b"#"):
+            ended = ended or (openmetrics and raw == _EOF.encode())
+        else:
             sample = _sample(raw, openmetrics=openmetrics)
             yield Refused(number, sample) if isinstance(sample, str) else Point(number, (sample,))
 
 
 def _sample(raw: bytes, *, openmetrics: bool) -> Sample | str:
     try:
-        line = raw.decode().strip(" \t")
+        line = raw.decode()
     except UnicodeDecodeError:
         return verdict.INVALID_UTF8
     found = _series(line)

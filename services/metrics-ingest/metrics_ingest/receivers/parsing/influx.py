@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from metrics_ingest.domain import verdict
 from metrics_ingest.domain.points import NAME, Point, Refused, Sample
-from metrics_ingest.receivers.parsing.lines import LINE_BYTES_MAX, finite, integer
+from metrics_ingest.receivers.parsing.lines import BLANKS, LINE_BYTES_MAX, finite, integer
 from metrics_ingest.receivers.parsing.naming import label_name, metric_name
 
 # Nanoseconds a unit, as versions 1 and 2 name them.
@@ -21,6 +21,8 @@ _FIELD = re.compile(r'((?:[^,=\s\\]++|\\.)++)=("(?:[^"\\]++|\\.)*+"|[^,\s"]++)(,
 _TIME = re.compile(r"[ \t]+(\S+)[ \t]*")
 _BLANKS = re.compile(r"[ \t]+")
 _ESCAPED = re.compile(r"\\([,= \\])")
+# Up to the fields: a quote before them is like any other character.
+_HEAD = re.compile(rb"(?:[^ \t\n\\]++|\\.)*+[ \t]")
 _OPEN_STRING = b'="'
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -36,7 +38,7 @@ def read(body: bytes, unit_ns: int, database: str = "") -> Iterator[Point | Refu
     A field that cannot be a sample is refused and the others of its line go on; so it is with lines.
     """
     for number, raw in _lines(body):
-        if len(raw) > LINE_BYTES_MAX:
+        if raw is None:
             yield Refused(number, verdict.MALFORMED)
             continue
         try:
@@ -47,8 +49,8 @@ def read(body: bytes, unit_ns: int, database: str = "") -> Iterator[Point | Refu
         yield from _line(number, line, unit_ns, database)
 
 
-def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Lines that say something, with the number at which they begin; strings may go over several."""
+def _lines(body: bytes) -> Iterator[tuple[int, bytes | None]]:
+    """The like of `lines.lines`, but strings go over several, and comments are left out."""
     number, pos = 1, 0
     while pos < len(body):
         end = body.find(b"\n", pos)
@@ -56,16 +58,18 @@ def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
         comment = body[pos : pos + 1] == b"#"
         if not comment and body.find(_OPEN_STRING, pos, end) >= 0:
             end = _end_of_strings(body, pos, end)
-        line = body[pos:end].strip(b" \t\r")
-        if line and not comment:
+        if end - pos > LINE_BYTES_MAX:
+            yield number, None
+        elif not comment and (line := body[pos:end].strip(BLANKS)):
             yield number, line
-        number += 1 + line.count(b"\n")
+        number += 1 + body.count(b"\n", pos, end)
         pos = end + 1
 
 
 def _end_of_strings(body: bytes, pos: int, end: int) -> int:
     """Where the line ends, if line ends within its strings do not count; a string without an end has none."""
-    at = pos
+    head = _HEAD.match(body, pos, end)
+    at = end if head is None else head.end()
     while (begin := body.find(_OPEN_STRING, at, end)) >= 0:
         string = _STRING.match(body, begin + 1, pos + LINE_BYTES_MAX)
         if string is None:

@@ -5,22 +5,24 @@ from collections.abc import Iterator
 
 # Thirty labels of two kilobytes fit, and little that means harm.
 LINE_BYTES_MAX = 2**17
+BLANKS = b" \t\r"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?\Z")
 _NUMBER_CHARS_MAX = 400
 
 
-def lines(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number (the first line is 1) and content without its end, empty lines left out."""
+def lines(body: bytes) -> Iterator[tuple[int, bytes | None]]:
+    """Number (the first line is 1) and content; empty lines are left out, too long ones are None."""
     number = pos = 0
     while pos < len(body):
         number += 1
         end = body.find(b"\n", pos)
         end = len(body) if end < 0 else end
-        stop = end - 1 if end > pos and body[end - 1] == 0x0D else end  # noqa: PLR2004 a carriage return
-        if stop > pos:
-            yield number, body[pos:stop]
+        if end - pos > LINE_BYTES_MAX:
+            yield number, None
+        elif line := body[pos:end].strip(BLANKS):
+            yield number, line
         pos = end + 1
 
 

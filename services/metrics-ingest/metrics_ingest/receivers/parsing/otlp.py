@@ -40,10 +40,12 @@ def from_json(body: bytes, tenant: Tenant) -> Iterator[Point | Refused]:
     json_bounds.check(body)
     try:
         tree = json.loads(body, object_hook=_without_exemplars, parse_constant=_refuse_constant)
-        request = json_format.ParseDict(tree, ExportMetricsServiceRequest(), ignore_unknown_fields=True)
+        # An empty list, too, would pass for a message.
+        whole = tree if isinstance(tree, dict) else None
+        request = json_format.ParseDict(whole, ExportMetricsServiceRequest(), ignore_unknown_fields=True)
     except (json_format.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BodyMalformed("the body is no ExportMetricsServiceRequest in JSON") from error
-    del tree
+    del tree, whole
     yield from _request(request, tenant, itertools.count())
 
 

@@ -48,8 +48,8 @@ def below(
     last = float("-inf")
     for bound, count in _steps(scale, zero_threshold, zero_count, negative, positive):
         total += count
-        if bound == last or bound == float("inf"):
-            # Too small or too large for a double to tell apart: counted with the next bound.
+        if bound <= last or bound == float("inf"):
+            # Within the zero bucket, or nothing a double can tell apart: counted with the next bound.
             continue
         yield bound, total
         last = bound
@@ -62,7 +62,8 @@ def _steps(
     if negative.counts:
         yield -_power(scale, negative.offset + len(negative.counts)), 0
     for place in reversed(range(len(negative.counts))):
-        yield -_power(scale, negative.offset + place), negative.counts[place]
+        # Plus zero: there is no bound of minus zero.
+        yield -_power(scale, negative.offset + place) + 0.0, negative.counts[place]
     if zero_count or negative.counts:
         yield zero_threshold, zero_count
     if positive.counts:

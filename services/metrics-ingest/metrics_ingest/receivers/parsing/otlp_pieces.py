@@ -74,11 +74,11 @@ def _fields(body: bytes, pos: int, end: int, level: int) -> Iterator[_Field]:
         while pos < end:
             tag, at = wire.varint(body, pos)
             start = None
-            if tag >> 3 in many and tag & 7 == _LENGTH_DELIMITED:
+            if at == pos + 1 and tag >> 3 in many and tag & 7 == _LENGTH_DELIMITED:
                 length, start = wire.varint(body, at)
                 stop = start + length
             else:
-                stop = wire.field_end(body, pos)
+                stop = wire.field_end(body, pos, many)
             if stop > end:
                 raise BodyMalformed("the message ends within a field")
             yield _Field(pos, start, stop)

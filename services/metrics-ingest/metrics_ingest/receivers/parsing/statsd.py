@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from metrics_ingest.domain import verdict
-from metrics_ingest.receivers.parsing.lines import LINE_BYTES_MAX, finite, lines
+from metrics_ingest.receivers.parsing.lines import finite, lines
 from metrics_ingest.receivers.parsing.naming import joined, label_name, metric_name
 from metrics_ingest.receivers.parsing.tags import tags
 
@@ -43,16 +43,10 @@ class Reading:
 def read(packet: bytes) -> Iterator[Reading | str]:
     """One for each line: what it says, or why nobody knows."""
     for _, line in lines(packet):
-        if len(line) > LINE_BYTES_MAX:
-            yield verdict.MALFORMED
-            continue
         try:
-            text = line.decode().strip()
+            yield verdict.MALFORMED if line is None else _line(line.decode())
         except UnicodeDecodeError:
             yield verdict.INVALID_UTF8
-            continue
-        if text:
-            yield _line(text)
 
 
 def _line(text: str) -> Reading | str:

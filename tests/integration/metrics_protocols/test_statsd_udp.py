@@ -1,0 +1,53 @@
+"""StatsD over real UDP: packets are heard, replicas share a port, and the last window is told at the end."""
+
+import contextlib
+import socket
+
+from metrics_ingest.domain.tenants import Tenant
+from metrics_ingest.receivers.statsd import Statsd, StatsdBounds
+
+from tests.support.eventually import eventually
+from tests.support.series_registry import NOW_S, tenant
+from tests.support.taken import Res
+
+
+async def acme() -> Tenant:
+    return tenant()
+
+
+def send(port: int, packet: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(packet, ("127.0.0.1", port))
+
+
+def heard(one: Statsd) -> float:
+    return sum(aggregate.value for aggregate in one._aggregates._all.values())
+
+
+async def test_packets_are_heard_and_told_at_the_latest_at_the_end() -> None:
+    res = Res()
+    one = Statsd(StatsdBounds(window_s=60), res, acme, replica="1", passing=(), clock=lambda: NOW_S)
+    async with one.listening("127.0.0.1", 0) as port:
+        send(port, b"hits:1|c\nhits:1|c")
+        await eventually(lambda: heard(one) == 2)
+    assert list(res.values.values()) == [2.0]
+
+
+async def test_a_window_is_told_when_it_is_over() -> None:
+    res = Res()
+    one = Statsd(StatsdBounds(window_s=0.01), res, acme, replica="1", passing=(), clock=lambda: NOW_S)
+    async with one.listening("127.0.0.1", 0) as port:
+        send(port, b"hits:3|c")
+        await eventually(lambda: bool(res.accepting.taken))
+    assert list(res.values) == ['hits{statsd_replica="1"}']
+
+
+async def test_replicas_share_a_port() -> None:
+    bounds = StatsdBounds(window_s=60)
+    both = [Statsd(bounds, Res(), acme, replica=name, passing=(), clock=lambda: NOW_S) for name in "12"]
+    async with contextlib.AsyncExitStack() as stack:
+        port = await stack.enter_async_context(both[0].listening("127.0.0.1", 0))
+        assert await stack.enter_async_context(both[1].listening("127.0.0.1", port)) == port
+        for _ in range(40):
+            send(port, b"hits:1|c")
+        await eventually(lambda: sum(map(heard, both)) == 40)
