@@ -101,6 +101,21 @@ async def test_the_order_of_labels_makes_no_other_series() -> None:
     assert (verdict.accepted, len(registry.tables["acme"])) == (2, 1)
 
 
+async def test_labels_whose_order_counts_in_the_store_leave_in_the_order_of_their_names() -> None:
+    mixed = [("name", "b"), ("Name", "a"), ("__name__", "up")]
+    one = judge()
+    for samples in (
+        [(NOW_MS, 1.0)],
+        [(NOW_MS, 0.0)],
+        [(NOW_MS, 0.0), (NOW_MS + 1, 2.0)],
+        [(5, 1.0), (NOW_MS, 1.0)],
+    ):
+        verdict = await one.remote_write_1(tenant(), snap(request([series(mixed, samples)])))
+        [(labels, kept)] = stored(verdict)
+        assert list(labels) == [b"Name", b"__name__", b"name"]
+        assert kept == [sample for sample in samples if sample[0] > 5]
+
+
 async def test_a_label_without_a_value_makes_no_other_series() -> None:
     registry = MemoryRegistry(room=1)
     verdict = await verdict_on(

@@ -20,7 +20,7 @@ class Bounds:
     # Of all tenants together, in this process's memory.
     known_series_max: int = 1_000_000
     # New series of one request that are registered at a time.
-    admit_series: int = 2048
+    admit_series: int = 1000
     # Rows of one statement of the registry.
     registry_page: int = 5000
     # How long a request waits for others of its tenant that ask Postgres, and for memory that others hold.

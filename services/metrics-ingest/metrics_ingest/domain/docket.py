@@ -115,13 +115,14 @@ class Docket:
         fresh: list[tuple[int, bytes, Identity]] = []
         odd: dict[int, Element] = {}
         for place, start in found.unknown:
-            element = elements.take_apart(self.body, start, found.stops[place])
-            self._place(place, element, found, known, fresh, odd)
+            self._place(place, start, found, known, fresh, odd, maybe_plain=True)
         checked = self._check(part, found, odd)
         if checked is not None and checked.misshapen is not None:
             for place in np.flatnonzero(checked.misshapen).tolist():
-                element = self._again(part, place, found)
-                self._place(place, element, found, known, fresh, odd)
+                # A known series whose end is not the sample that it looked like.
+                before = part.start if place == 0 else found.stops[place - 1]
+                start = content_start(self.body, before)
+                self._place(place, start, found, known, fresh, odd, maybe_plain=False)
         slots = np.array(found.slots, np.int64)
         known.mark(slots, now_s)
         self.received += len(found.stops) - len(odd)
@@ -140,30 +141,49 @@ class Docket:
     def _place(
         self,
         place: int,
-        element: Element,
+        start: int,
         found: Scanned,
         known: Known,
         fresh: list[tuple[int, bytes, Identity]],
         odd: dict[int, Element],
+        *,
+        maybe_plain: bool,
     ) -> None:
         """Whose series it is, and how its samples are to be looked at."""
+        stop = found.stops[place]
+        element = elements.take_apart(self.body, start, stop, maybe_plain=maybe_plain)
+        slot, form, identity = self._identify(element.form, known)
+        if form is not element.form:
+            if element.plain:
+                element = elements.take_apart(self.body, start, stop, maybe_plain=False)
+            element.form, element.reordered = form, True
+        if identity is not None:
+            fresh.append((place, form, identity))
         if not element.plain:
             odd[place] = element
         elif element.zero:
             found.zeros.append(place)
-        slot = known.forms.get(element.form)
-        if slot is None:
-            identity = labels.judge(element.form, self._tenant)
-            if isinstance(identity, str):
-                slot = known.refuse(element.form, identity)
-            else:
-                slot = known.slots.get(identity.hash)
-                if slot is None:
-                    slot = UNKNOWN
-                    fresh.append((place, element.form, identity))
-                else:
-                    known.learn(element.form, slot)
         found.slots[place] = slot
+
+    def _identify(self, form: bytes, known: Known) -> tuple[int, bytes, Identity | None]:
+        """The slot or code of these label fields, as they are to travel, and who they are if they are new."""
+        form = known.orders.get(form, form)
+        slot = known.forms.get(form)
+        if slot is not None:
+            return slot, form, None
+        identity = labels.judge(form, self._tenant)
+        if isinstance(identity, str):
+            return known.refuse(form, identity), form, None
+        if identity.ordered is not None:
+            known.order(form, identity.ordered)
+            form = identity.ordered
+            slot = known.forms.get(form)
+        if slot is None:
+            slot = known.slots.get(identity.hash)
+            if slot is None:
+                return UNKNOWN, form, identity
+            known.learn(form, slot)
+        return slot, form, None
 
     def _check(self, part: Slice, found: Scanned, odd: dict[int, Element]) -> samples.Checked | None:
         if len(odd) == len(found.stops):
@@ -172,12 +192,6 @@ class Docket:
         stops = np.maximum(part.stops, samples.PLAIN_BYTES) if odd else part.stops
         checked = samples.check(samples.tails(self.body, stops), found.zeros, self._window)
         return checked.without(list(odd)) if odd else checked
-
-    def _again(self, part: Slice, place: int, found: Scanned) -> Element:
-        """A known series whose end is not the sample that it looked like."""
-        before = part.start if place == 0 else found.stops[place - 1]
-        start = content_start(self.body, before)
-        return elements.take_apart(self.body, start, found.stops[place], maybe_plain=False)
 
     def _apply_odd(self, part: Slice, odd: dict[int, Element], slots: list[int]) -> None:
         runs = {
@@ -199,6 +213,8 @@ class Docket:
             elif count is not None:
                 self.received += element.count
                 part.set(place, element.count, count)
+                if element.reordered:
+                    self._rewrite(part, place, element, None)
             else:
                 self._apply_outcome(part, place, element)
 
@@ -210,9 +226,14 @@ class Docket:
         for reason, count in outcome.rejected.items():
             self._reject(part, place, reason, count)
         part.set(place, outcome.accepted, outcome.dead)
-        if outcome.accepted and (outcome.kept is not None or element.histograms):
-            kept = elements.sample_bytes(self.body, element) if outcome.kept is None else outcome.kept
-            part.rewritten[place] = wire.put_series(element.form, kept)
+        if outcome.accepted and (outcome.kept is not None or element.histograms or element.reordered):
+            self._rewrite(part, place, element, outcome.kept)
+
+    def _rewrite(self, part: Slice, place: int, element: Element, kept: bytes | None) -> None:
+        if kept is None:
+            kept = elements.sample_bytes(self.body, element)
+        part.rewritten[place] = wire.put_series(element.form, kept)
+        self.whole = False
 
     def _apply_refused(self, part: Slice, refused: NDArray[np.bool_], slots: NDArray[np.int64]) -> None:
         part.own_counts()[refused] = 0

@@ -46,6 +46,8 @@ class Element:
     histograms: int = 0
     plain: bool = False
     zero: bool = False
+    # Its labels are in another order than they came in: it cannot travel on as it is.
+    reordered: bool = False
 
     @property
     def count(self) -> int:

@@ -45,12 +45,15 @@ class Known:
         "_touched",
         "forms",
         "forms_max",
+        "orders",
         "refused_max",
         "slots",
     )
 
     def __init__(self, *, series_max: int, refused_max: int) -> None:
         self.forms: dict[bytes, int] = {}
+        # Label fields whose order would count in the store, to the same in the order of their names.
+        self.orders: dict[bytes, bytes] = {}
         self.slots: dict[bytes, int] = {}
         self.forms_max = _FORMS_A_SERIES * series_max + _SLOTS_MIN
         self.refused_max = refused_max
@@ -72,6 +75,11 @@ class Known:
             self.unlearn()
         self.forms[form] = slot
 
+    def order(self, form: bytes, ordered: bytes) -> None:
+        if len(self.orders) >= self.refused_max:
+            self.orders.clear()
+        self.orders[form] = ordered
+
     def refuse(self, form: bytes, reason: str) -> int:
         """Its code; remembered while there is room: the same again costs no more than a known series."""
         code = _CODES[reason]
@@ -90,6 +98,7 @@ class Known:
     def unlearn(self) -> None:
         """Forget how series are spelt, not that they are there: other limits, other verdicts."""
         self.forms.clear()
+        self.orders.clear()
         self._refused.clear()
 
     def add(self, series_hash: bytes, seen_s: int) -> int:

@@ -18,10 +18,15 @@ _USUAL_BYTES_MIN = 4
 
 
 class Identity(NamedTuple):
-    """`hash` is of the labels in order of their names, those without a value left out, as the store does."""
+    """`hash` is of the labels in order of their names, those without a value left out, as the store does.
+
+    `ordered`: the label fields in that order, where the order they came in would count. The store puts labels
+    in order itself, but takes some that differ in case (`job`, `Job`) for equal: two orders, two series.
+    """
 
     hash: bytes
     name: bytes
+    ordered: bytes | None = None
 
 
 def judge(form: bytes, tenant: Tenant) -> Identity | str:
@@ -39,9 +44,11 @@ def judge_pairs(pairs: list[tuple[bytes, bytes]], tenant: Tenant) -> Identity | 
     reason = _reason(pairs, len(name), tenant)
     if reason is not None:
         return reason
-    flat = [text for pair in sorted(pairs) if pair[1] for text in pair]
-    digest = hashlib.blake2b(_SEPARATOR.join(flat), digest_size=HASH_BYTES)
-    return Identity(digest.digest(), name)
+    in_order = sorted(pairs)
+    flat = [text for pair in in_order if pair[1] for text in pair]
+    digest = hashlib.blake2b(_SEPARATOR.join(flat), digest_size=HASH_BYTES).digest()
+    counts = in_order != pairs and len({key.lower() for key in found}) < len(found)
+    return Identity(digest, name, wire.put_labels(in_order) if counts else None)
 
 
 def _reason(  # noqa: PLR0911 a reason each
