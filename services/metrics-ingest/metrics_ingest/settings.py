@@ -1,0 +1,67 @@
+"""What metrics-ingest reads from its environment, on top of the chassis settings."""
+
+from chassis.settings import MIB, ChassisSettings
+from pydantic import Field, SecretStr
+
+
+class MetricsSettings(ChassisSettings):
+    """Frozen; built once in main, worker or seed and passed down.
+
+    What a tenant may send stands in its row (domain.tenants); these bound what the process takes for all.
+    """
+
+    service_name: str = "metrics-ingest"
+    victoriametrics_url: str = "http://127.0.0.1:18428"
+
+    # Only `python -m metrics_ingest.seed` reads these.
+    metrics_api_key: SecretStr | None = None
+    metrics_api_key_2: SecretStr | None = None
+
+    # Tenants, kept for when Postgres is away.
+    tenant_lookup_timeout_s: float = Field(default=2.0, gt=0)
+    tenant_kept_s: float = Field(default=3600.0, gt=0)
+    tenants_kept_max: int = Field(default=10_000, ge=1)
+    # A burst of so many seconds' points; a slice is bought of the shared limiter at a time.
+    points_burst_s: float = Field(default=2.0, gt=0)
+    points_slice_s: float = Field(default=0.02, gt=0)
+    refusal_stands_s: float = Field(default=1.0, gt=0)
+
+    # Bodies: one, all that are being read or worked on, all that are unpacked by the front.
+    ingest_body_bytes_max: int = Field(default=64 * MIB, ge=1)
+    bodies_bytes_max: int = Field(default=48 * MIB, ge=1)
+    body_read_timeout_s: float = Field(default=20.0, gt=0)
+    unpacked_at_once_bytes_max: int = Field(default=32 * MIB, ge=1)
+    memory_wait_s: float = Field(default=10.0, gt=0)
+    memory_waiting_max: int = Field(default=64, ge=1)
+    query_parameters_max: int = Field(default=50, ge=1)
+
+    # Series, verdicts (domain.bounds).
+    future_limit_s: int = Field(default=600, ge=0)
+    series_idle_s: int = Field(default=3600, ge=60)
+    known_series_max: int = Field(default=1_000_000, ge=1)
+    registry_wait_s: float = Field(default=5.0, gt=0)
+    registry_turn_s: float = Field(default=10.0, gt=0)
+    registry_flush_timeout_s: float = Field(default=5.0, gt=0)
+    record_bytes_max: int = Field(default=MIB, ge=64 * 1024, le=MIB)  # the topic allows half as much again
+    cardinality_names_max: int = Field(default=20, ge=1)
+
+    # The log.
+    ack_timeout_s: float = Field(default=5.0, gt=0)
+    unacked_bytes_max: int = Field(default=48 * MIB, ge=MIB)
+    unacked_records_max: int = Field(default=10_000, ge=1)
+    retry_after_min_s: int = Field(default=1, ge=1)
+    retry_after_max_s: int = Field(default=5, ge=1)
+
+    # StatsD.
+    statsd_host: str = "127.0.0.1"
+    statsd_port: int | None = Field(default=None, ge=0, le=65535)
+    statsd_tenant: str = "demo"
+    statsd_window_s: float = Field(default=1.0, gt=0)
+    statsd_lines_max: int = Field(default=30_000, ge=1)
+    statsd_buffer_bytes: int = Field(default=4 * MIB, ge=4096)
+    statsd_flush_timeout_s: float = Field(default=10.0, gt=0)
+    statsd_series_max: int = Field(default=20_000, ge=1)
+    statsd_members_max: int = Field(default=100_000, ge=1)
+    statsd_label_bytes_max: int = Field(default=8 * MIB, ge=1)
+    statsd_refresh_s: float = Field(default=60.0, gt=0)
+    statsd_idle_s: float = Field(default=300.0, gt=0)
