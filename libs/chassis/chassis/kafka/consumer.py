@@ -99,6 +99,9 @@ class InSets:
         if await self._releaser.release_due():
             self._applied()
 
+    async def finish(self) -> None:
+        """Nothing is kept that is not committed."""
+
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         parked = [key for place in places for key in await parking.load(conn, place)]
         self._parked.forget(places)

@@ -133,6 +133,9 @@ class Courier:
     async def between(self) -> None:
         """Nothing is kept: what waits is in Kafka."""
 
+    async def finish(self) -> None:
+        """Nothing is kept."""
+
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         """Nothing is kept."""
 

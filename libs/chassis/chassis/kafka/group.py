@@ -45,7 +45,10 @@ class Strategy(Protocol):
         """Nothing of the batch has happened when this raises, or it may happen again without harm."""
 
     async def between(self) -> None:
-        """Work of its own, before each fetch."""
+        """Work of its own, before each fetch; a commit of several batches at once, or `offsets.Rewind`."""
+
+    async def finish(self) -> None:
+        """The last work before the group is left: bounded, and what fails is left to whoever comes next."""
 
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         """These partitions are ours from now on."""
@@ -133,13 +136,23 @@ class GroupLoop(ConsumerRebalanceListener):  # type: ignore[misc]
                 failures = 0
             except kafka_errors.KafkaError:
                 raise
+            except offsets.Rewind as lost:
+                self._start_anew(lost)
             except Exception as error:  # noqa: BLE001 - one of the two loops that must not die
                 failures += 1
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("consumer.batch_failed", group=self._group, failures=failures, error=reason)
                 await sleep_or_stop(stop, self._pause_s(failures))
+        async with self._busy:
+            await self._strategy.finish()
         if self._in_postgres:
             await self._mirror.reflect(consumer, self._positions, now=True)
+
+    def _start_anew(self, lost: offsets.Rewind) -> None:
+        """Every partition goes back to its row: a strategy may have kept several batches together."""
+        log.info("consumer.rewound", group=self._group, error=f"{type(lost).__name__}: {lost}")
+        self._unplaced.update(self._positions)
+        self._positions.clear()
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         await self._place(consumer)
@@ -165,13 +178,6 @@ class GroupLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             started = time.perf_counter()
             try:
                 await self._strategy.run(messages, self._moves(following))
-            except offsets.OwnershipLost:
-                log.info("consumer.ownership_lost", group=self._group)
-                self._rewind(consumer, batch)
-                for partition in batch:
-                    self._positions.pop(partition, None)
-                    self._unplaced.add(partition)
-                return
             except BaseException:
                 self._rewind(consumer, batch)
                 raise

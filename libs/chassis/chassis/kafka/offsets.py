@@ -10,8 +10,12 @@ NOTHING_APPLIED = -1
 Moves = Mapping[tuple[str, int], tuple[int, int]] | None
 
 
-class OwnershipLost(Exception):  # noqa: N818 the field's word
-    """Another member moved a partition on: this batch is not ours, roll back and read the offsets anew."""
+class Rewind(Exception):  # noqa: N818 the field's word
+    """What was done since the last commit does not count: read the offsets anew and go on from there."""
+
+
+class OwnershipLost(Rewind):
+    """Another member moved a partition on: this batch is not ours."""
 
 
 async def load(
