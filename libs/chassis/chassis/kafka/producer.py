@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
@@ -62,6 +63,8 @@ class ProducerLimits:
     batch_bytes_max: int = 256 * 1024
     request_bytes_max: int = 4 * 1024 * 1024
     inflight_records_max: int = 100_000
+    # None: the values are compressed already.
+    compression: Literal["lz4"] | None = "lz4"
 
 
 class Producer:
@@ -261,7 +264,7 @@ class Producer:
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
-            compression_type="lz4",
+            compression_type=self._limits.compression,
             max_batch_size=self._limits.batch_bytes_max,
             max_request_size=self._limits.request_bytes_max,
             request_timeout_ms=int(self._limits.send_timeout_s * 1000),

@@ -55,23 +55,30 @@ async def take(
     Raises what reading raises (`BodyMalformed`: nothing of the request counts), `BodyTooLarge` where labels
     written out for each sample come to more than the tenant may unpack, and what judge and accept raise.
     """
-    batches = _batches(points, tenant.unpacked_bytes_max)
-    found = await _judge(res.judge, tenant, batches, large=body_bytes > INLINE_BYTES_MAX)
+    found = await judged(res, tenant, points, body_bytes=body_bytes)
     if found.received or found.payloads:
         await res.accepting.accept(tenant, found, protocol)
     return found
 
 
-async def _judge(
-    judge: Judging, tenant: Tenant, batches: Iterator[list[Point | Refused]], *, large: bool
+async def judged(
+    res: Resources,
+    tenant: Tenant,
+    points: Iterable[Point | Refused],
+    *,
+    body_bytes: int,
+    examples_max: int = EXAMPLES_MAX,
 ) -> Verdict:
+    """What `take` finds, not yet durable."""
+    judge, batches = res.judge, _batches(points, tenant.unpacked_bytes_max)
+    large = body_bytes > INLINE_BYTES_MAX
     total = Verdict()
     payloads: list[Payload] = []
     # Whoever sends much, or long nothings, does not hold up the others while it is read.
     while batch := await asyncio.to_thread(next, batches, None) if large else next(batches, None):
         own = [point for point in batch if point.index != COMPANION]
         found = await judge.points(tenant, own)
-        _add(total, found)
+        _add(total, found, examples_max)
         payloads += found.payloads
         if len(own) < len(batch):
             extra = await judge.points(tenant, [point for point in batch if point.index == COMPANION])
@@ -111,13 +118,13 @@ def _bounded(point: Point | Refused) -> tuple[Point | Refused, int]:
     return point, size
 
 
-def _add(total: Verdict, found: Verdict) -> None:
+def _add(total: Verdict, found: Verdict, examples_max: int) -> None:
     total.received += found.received
     total.accepted += found.accepted
     total.samples += found.samples
     total.rejected += found.rejected
     total.dead += found.dead
-    total.items += found.items[: EXAMPLES_MAX - len(total.items)]
+    total.items += found.items[: examples_max - len(total.items)]
 
 
 def join(payloads: Iterable[Payload]) -> Iterator[Payload]:

@@ -60,7 +60,7 @@ class Tenants:
         if row is None:
             self._kept.pop(what, None)
             return None
-        tenant = Tenant(**row)
+        tenant = Tenant(**dict(row))
         self._kept[what] = (self._clock(), tenant)
         self._kept.move_to_end(what)
         while len(self._kept) > self._kept_max:
