@@ -65,3 +65,26 @@ class MetricsSettings(ChassisSettings):
     statsd_label_bytes_max: int = Field(default=8 * MIB, ge=1)
     statsd_refresh_s: float = Field(default=60.0, gt=0)
     statsd_idle_s: float = Field(default=300.0, gt=0)
+
+    # Queries (domain.questions): one, and all at once.
+    query_timeout_s: float = Field(default=4.5, gt=0, lt=5)  # a store that hangs is told of within 5 s
+    query_position_wait_s: float = Field(default=3.0, gt=0)  # of the above, for `min_position`
+    query_position_poll_s: float = Field(default=0.05, gt=0)
+    query_bytes_max: int = Field(default=12_288, ge=1, le=16_384)  # the store takes 16 KiB
+    query_matches_max: int = Field(default=32, ge=1)
+    query_points_max: int = Field(default=11_000, ge=1)  # of one series, as in Prometheus
+    query_range_s_max: int = Field(default=400 * 86_400, ge=1)
+    query_series_max: int = Field(default=10_000, ge=1)
+    query_answer_bytes_max: int = Field(default=32 * MIB, ge=MIB)
+    queries_at_once_max: int = Field(default=32, ge=1)
+    queries_waiting_max: int = Field(default=64, ge=0)
+
+    # Rollups, evaluated by one writer.
+    rollup_every_s: float = Field(default=60.0, gt=0)
+    rollup_recheck_s: float = Field(default=900.0, gt=0)  # between two looks at the whole late window
+    rollup_grace_s: float = Field(default=30.0, ge=0)  # after a window's end, before it is first evaluated
+    rollup_lease_s: float = Field(default=60.0, gt=0)
+    rollup_timeout_s: float = Field(default=20.0, gt=0)  # of one question to the store
+    rollup_answer_bytes_max: int = Field(default=32 * MIB, ge=MIB)
+    rollup_batch_max: int = Field(default=200, ge=1)  # metrics a turn
+    rollups_per_tenant_max: int = Field(default=20, ge=1)
