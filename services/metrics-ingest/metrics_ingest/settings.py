@@ -52,6 +52,13 @@ class MetricsSettings(ChassisSettings):
     retry_after_min_s: int = Field(default=1, ge=1)
     retry_after_max_s: int = Field(default=5, ge=1)
 
+    # The writer; what it holds and waits for stands in domain.writer_bounds.
+    barrier_every_s: float = Field(default=1.0, gt=0)
+    barrier_points_max: int = Field(default=2_000_000, ge=1)
+    snapshot_age_max_s: float = Field(default=3600.0, ge=60)
+    canary_every_s: float = Field(default=5.0, gt=0)
+    batches_partitions: int = Field(default=6, ge=1)
+
     # StatsD.
     statsd_host: str = "127.0.0.1"
     statsd_port: int | None = Field(default=None, ge=0, le=65535)

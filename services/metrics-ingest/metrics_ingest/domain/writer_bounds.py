@@ -20,12 +20,15 @@ class WriterBounds:
     finish_timeout_s: float = 5.0
     # A snapshot that a writer left behind when it was killed.
     snapshot_age_max_s: float = 3600.0
+    snapshots_every_s: float = 60.0
+    # The residue of all tenants, looked up for whoever alerts.
     housekeeping_every_s: float = 10.0
     canary_every_s: float = 5.0
     canary_poll_s: float = 0.25
-    # The objective, and when a canary counts as lost.
+    # The objective.
     canary_fresh_s: float = 5.0
-    canary_lost_s: float = 30.0
+    # Of the topic, a canary each.
+    partitions: int = 6
     call_timeout_s: float = 5.0
     write_timeout_s: float = 15.0
     # Of one answer of the store to the writer.
