@@ -1,0 +1,10 @@
+"""What the framework answers: parse, call one use case, shape the answer."""
+
+from fastapi import FastAPI
+
+from metrics_ingest.api import cardinality, ledger
+
+
+def include(app: FastAPI) -> None:
+    for router in (ledger.router, cardinality.router):
+        app.include_router(router)
