@@ -176,8 +176,7 @@ class Queries:
             await self._reached.wait(asked.position, loop.time() + self._limits.position_wait_s)
         left_s = max(asked.until - loop.time(), 0.001)
         form += [
-            # Alone in its kind: a second one would be an alternative, and the caller's are never passed on.
-            ("extra_filters[]", f'{{{replies.HIDDEN}="{asked.tenant.id}"}}'),
+            ("extra_filters[]", questions.tenant_filter(asked.tenant.id)),
             # Cached results know nothing of late points, and are moved to multiples of the step.
             ("nocache", "1"),
             ("timeout", f"{left_s:.3f}"),
