@@ -1,4 +1,4 @@
-"""`python -m metrics_ingest.main`: the HTTP process, receivers in front, accounts behind; StatsD beside."""
+"""`python -m metrics_ingest.main`: the HTTP process, receivers in front, queries behind, StatsD beside."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +9,7 @@ from chassis.kafka import BrokerAway, Producer
 from fastapi import FastAPI
 
 from metrics_ingest.app import create_service, new_producer, running
+from metrics_ingest.asking import queries_of
 from metrics_ingest.receivers.front import Front
 from metrics_ingest.settings import MetricsSettings
 
@@ -28,8 +29,9 @@ def create(settings: MetricsSettings, health: Health) -> FastAPI:
             async with (
                 postgres.pool_of(settings) as pool,
                 running(settings, pool, producer) as resources,
+                queries_of(settings, pool) as queries,
             ):
-                app.state.resources = resources
+                app.state.resources, app.state.queries = resources, queries
                 before.open(resources)
                 health.add("postgres", lambda: postgres.ping(pool), critical=False)
                 health.add("kafka", lambda: _connected(producer), critical=False)

@@ -2,9 +2,9 @@
 
 from fastapi import FastAPI
 
-from metrics_ingest.api import cardinality, ledger
+from metrics_ingest.api import cardinality, ledger, queries
 
 
 def include(app: FastAPI) -> None:
-    for router in (ledger.router, cardinality.router):
+    for router in (queries.router, ledger.router, cardinality.router):
         app.include_router(router)
