@@ -1,4 +1,4 @@
-"""Puts the queries of a process together, from its settings."""
+"""Puts queries and rollups together, from the settings of their process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +11,7 @@ from metrics_ingest.inquiry import inquiry_of
 from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases.queries import Queries
 from metrics_ingest.usecases.reached import Reached
+from metrics_ingest.usecases.rollups import Pace
 from metrics_ingest.victoria import victoria_of
 
 
@@ -41,4 +42,16 @@ def limits_of(settings: MetricsSettings) -> Limits:
         series_max=settings.query_series_max,
         timeout_s=settings.query_timeout_s,
         position_wait_s=settings.query_position_wait_s,
+    )
+
+
+def pace_of(settings: MetricsSettings) -> Pace:
+    return Pace(
+        every_s=settings.rollup_every_s,
+        recheck_s=settings.rollup_recheck_s,
+        grace_s=settings.rollup_grace_s,
+        lease_s=settings.rollup_lease_s,
+        timeout_s=settings.rollup_timeout_s,
+        answer_bytes_max=settings.rollup_answer_bytes_max,
+        batch_max=settings.rollup_batch_max,
     )

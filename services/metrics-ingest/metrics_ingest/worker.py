@@ -12,11 +12,14 @@ from chassis.postgres import UNAVAILABLE
 from chassis.server import StopSignal
 
 from metrics_ingest import consumers
+from metrics_ingest.asking import pace_of
 from metrics_ingest.domain.writer_bounds import WriterBounds
+from metrics_ingest.inquiry import inquiry_of
 from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases.canary import Canary
 from metrics_ingest.usecases.housekeeping import drop_old_snapshots
 from metrics_ingest.usecases.ledger import watch_residue
+from metrics_ingest.usecases.rollups import Rollups
 from metrics_ingest.usecases.writing import Writing
 from metrics_ingest.victoria import StoreAway, victoria_of
 
@@ -32,6 +35,7 @@ async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> No
     async with (
         postgres.pool_of(settings) as pool,
         victoria_of(settings.victoriametrics_url, bounds, agent) as store,
+        inquiry_of(settings.victoriametrics_url, calls_max=1, user_agent=agent) as inquiry,
     ):
         health.add("postgres", lambda: postgres.ping(pool), critical=False)
         relay = Relay(pool, producer)
@@ -43,6 +47,7 @@ async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> No
                 group.create_task(consumers.writer(settings, pool, writing, bounds).run(stop))
                 group.create_task(consumers.ledger_consumer(settings, pool, bounds).run(stop))
                 group.create_task(relay.run(stop))
+                group.create_task(Rollups(pool, inquiry, store, pace_of(settings)).run(stop))
                 group.create_task(repeat(canary.fly, bounds.canary_every_s, stop))
                 group.create_task(repeat(lambda: watch_residue(pool), bounds.housekeeping_every_s, stop))
                 group.create_task(

@@ -2,9 +2,9 @@
 
 from fastapi import FastAPI
 
-from metrics_ingest.api import cardinality, ledger, queries
+from metrics_ingest.api import cardinality, ledger, queries, rollups
 
 
 def include(app: FastAPI) -> None:
-    for router in (queries.router, ledger.router, cardinality.router):
+    for router in (queries.router, rollups.router, ledger.router, cardinality.router):
         app.include_router(router)

@@ -163,7 +163,9 @@ def _described(route: Route, method: str) -> dict[str, Any]:
         told.append({"name": "name", "in": "path", "required": True, "schema": {"type": "string"}})
     if method == "GET":
         told += [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
-    extra: dict[str, Any] = {"parameters": told} if told else {}
+    extra: dict[str, Any] = {"security": [{"ApiKey": []}]}
+    if told:
+        extra["parameters"] = told
     if method == "POST" and schemas:
         form = {"schema": {"type": "object", "properties": schemas}}
         extra["requestBody"] = {"content": {_FORM: form}}
@@ -183,6 +185,7 @@ def _router() -> APIRouter:
                 response_class=Response,
                 responses={
                     200: {"description": "Prometheus' envelope.", "content": {"application/json": {}}},
+                    401: {"description": "No key, or an unknown one."},
                     400: {"description": "bad_data: a parameter, a selector, a position."},
                     422: {"description": "execution: the expression cannot be executed."},
                     503: {"description": "timeout or unavailable: the same again later."},

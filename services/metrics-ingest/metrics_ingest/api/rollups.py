@@ -3,12 +3,12 @@
 from typing import Annotated, Final
 
 from chassis.problems import Forbidden, Unauthorized, ValidationFailed, problem_responses
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, Field
 
+from metrics_ingest.api.access import CallingTenant, Ours
 from metrics_ingest.domain import rollups
 from metrics_ingest.problems import DatabaseAway
-from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases import rollups as usecases
 
 # Of a request; a tenant's own limit is the setting's.
@@ -40,10 +40,8 @@ router = APIRouter(
 
 
 @router.get("", summary="List the metrics that are rolled up")
-async def get_rollups(request: Request) -> RollupsOut:
-    resources = request.app.state.resources
-    tenant = await resources.access.tenant(request.headers)
-    return _shown(await usecases.declared(resources.db, tenant))
+async def get_rollups(tenant: CallingTenant, ours: Ours) -> RollupsOut:
+    return _shown(await usecases.declared(ours.db, tenant))
 
 
 @router.put(
@@ -51,16 +49,12 @@ async def get_rollups(request: Request) -> RollupsOut:
     summary="Declare the metrics that are rolled up",
     responses=problem_responses(ValidationFailed),
 )
-async def put_rollups(request: Request, body: RollupsIn) -> RollupsOut:
+async def put_rollups(tenant: CallingTenant, ours: Ours, body: RollupsIn) -> RollupsOut:
     """These and no others; rollups that are no longer declared stay as they are."""
-    resources = request.app.state.resources
-    tenant = await resources.access.tenant(request.headers)
-    settings: MetricsSettings = resources.settings
-    if len(set(body.metrics)) > settings.rollups_per_tenant_max:
-        raise ValidationFailed(
-            f"At most {settings.rollups_per_tenant_max} metrics of a tenant are rolled up."
-        )
-    return _shown(await usecases.declare(resources.db, tenant, body.metrics))
+    count_max = ours.settings.rollups_per_tenant_max
+    if len(set(body.metrics)) > count_max:
+        raise ValidationFailed(f"At most {count_max} metrics of a tenant are rolled up.")
+    return _shown(await usecases.declare(ours.db, tenant, body.metrics))
 
 
 def _shown(metrics: list[str]) -> RollupsOut:

@@ -9,8 +9,8 @@ from chassis.postgres import Pool
 from metrics_ingest.domain import positions
 from metrics_ingest.store import positions as store
 from metrics_ingest.usecases.accept import TOPIC
+from metrics_ingest.usecases.writing import GROUP
 
-GROUP: Final = "metrics-writer"
 _PARTITIONS: Final = tuple(range(positions.PARTS_MAX))
 
 
