@@ -138,11 +138,10 @@ def _resources(settings: MetricsSettings, pool: Pool, producer: Sending, limiter
     )
     bounds = bounds_of(settings)
     registry = Registry(bounds, pool)
-    memory = Memory(
-        settings.unpacked_at_once_bytes_max,
-        wait_s=settings.memory_wait_s,
-        waiting_max=settings.memory_waiting_max,
-    )
+
+    def memory(total_bytes: int) -> Memory:
+        return Memory(total_bytes, wait_s=settings.memory_wait_s, waiting_max=settings.memory_waiting_max)
+
     return Resources(
         settings=settings,
         db=pool,
@@ -152,8 +151,8 @@ def _resources(settings: MetricsSettings, pool: Pool, producer: Sending, limiter
         registry=registry,
         judge=Judge(bounds, registry),
         accepting=Accepting(producer, allowance, unacked_bytes_max=settings.unacked_bytes_max),
-        bodies=Bodies(total_bytes=settings.bodies_bytes_max, timeout_s=settings.body_read_timeout_s),
-        unpacking=Unpacking(memory),
+        bodies=Bodies(memory(settings.bodies_bytes_max), timeout_s=settings.body_read_timeout_s),
+        unpacking=Unpacking(memory(settings.unpacked_at_once_bytes_max)),
     )
 
 

@@ -26,9 +26,9 @@ class MetricsSettings(ChassisSettings):
     points_slice_s: float = Field(default=0.02, gt=0)
     refusal_stands_s: float = Field(default=1.0, gt=0)
 
-    # Bodies: one, all that are being read or worked on, all that are unpacked by the front.
+    # Bodies: one, all large ones that are being read or worked on, all that are unpacked at once.
     ingest_body_bytes_max: int = Field(default=64 * MIB, ge=1)
-    bodies_bytes_max: int = Field(default=48 * MIB, ge=1)
+    bodies_bytes_max: int = Field(default=32 * MIB, ge=1)
     body_read_timeout_s: float = Field(default=20.0, gt=0)
     unpacked_at_once_bytes_max: int = Field(default=32 * MIB, ge=1)
     memory_wait_s: float = Field(default=10.0, gt=0)

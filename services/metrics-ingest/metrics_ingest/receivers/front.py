@@ -131,12 +131,11 @@ def _status_of(error: BodyError | BodyLate) -> int:
 async def _receive(res: Resources, route: Route, request: Request, scope: Scope, receive: Receive) -> Answer:
     tenant = await res.access.tenant(request.headers, route.own)
     res.allowance.check(tenant)
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > tenant.body_bytes_max:
-        raise BodyTooLarge(tenant.body_bytes_max)
+    length = request.headers.get("content-length", "")
+    declared = int(length) if length.isdecimal() else None
     request = replace(request, query=_query(res, scope))
     async with AsyncExitStack() as held:
-        body = await held.enter_async_context(res.bodies.read(receive, tenant.body_bytes_max))
+        body = await held.enter_async_context(res.bodies.read(receive, declared, tenant.body_bytes_max))
         _BODY_BYTES.labels(route.protocol).observe(len(body))
         if not route.raw:
             encoding = request.headers.get("content-encoding", "")

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from chassis.resilience import BulkheadFullError
 from starlette.types import Receive
 
 from metrics_ingest.domain import bodies
 from metrics_ingest.domain.bodies import BodyTooLarge
 from metrics_ingest.usecases.turns import Memory
 
+# A smaller body waits for nobody; how many there are at once is the chassis' to bound.
+_WAITS_BYTES = 2**18
 # Smaller ones are unpacked on the event loop, and not counted.
 _SMALL_BYTES = 2**16
 # How many times its length a body may unpack to; zstd knows no bound.
@@ -26,42 +27,53 @@ class BodyLate(Exception):  # noqa: N818
 
 
 class Bodies:
-    """What is being read and worked on; whoever comes when it is full is refused at once."""
+    """Large bodies that are being read and worked on wait for each other: together they hold `memory`."""
 
-    def __init__(self, *, total_bytes: int, timeout_s: float) -> None:
-        self._left = total_bytes
+    def __init__(self, memory: Memory, *, timeout_s: float) -> None:
+        self._memory = memory
         self._timeout_s = timeout_s
 
     @contextlib.asynccontextmanager
-    async def read(self, receive: Receive, bytes_max: int) -> AsyncIterator[bytes]:
+    async def read(self, receive: Receive, declared: int | None, bytes_max: int) -> AsyncIterator[bytes]:
         """Raises `BodyTooLarge`, `BodyLate`, `BulkheadFullError`, `Disconnected`."""
-        held = 0
-        chunks: list[bytes] = []
-        try:
-            async with asyncio.timeout(self._timeout_s) as timer:
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Disconnected
-                    chunk = message.get("body", b"")
-                    if len(chunk) > self._left:
-                        raise BulkheadFullError("bodies")
-                    self._left -= len(chunk)
-                    held += len(chunk)
-                    if held > bytes_max:
-                        raise BodyTooLarge(bytes_max)
-                    chunks.append(chunk)
-                    more = message.get("more_body", False)
-            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            chunks.clear()
-            yield body
-        except TimeoutError as error:
-            if timer.expired():
+        if declared is not None and declared > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        size = bytes_max if declared is None else declared
+        async with contextlib.AsyncExitStack() as held:
+            if declared is not None and declared > _WAITS_BYTES:
+                await held.enter_async_context(self._memory.hold(size))
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    head, more = await _read(receive, _WAITS_BYTES if declared is None else size, bytes_max)
+            except TimeoutError as error:
                 raise BodyLate("the body did not come in time") from error
-            raise
-        finally:
-            self._left += held
+            if more:
+                await held.enter_async_context(self._memory.hold(size))
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        rest, _ = await _read(receive, bytes_max, bytes_max - len(head))
+                except TimeoutError as error:
+                    raise BodyLate("the body did not come in time") from error
+                head += rest
+            yield head
+
+
+async def _read(receive: Receive, enough: int, bytes_max: int) -> tuple[bytes, bool]:
+    """Up to the end, or until there is more than `enough`: what came, and whether there is more to come."""
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more and size <= enough:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        if chunk:
+            chunks.append(chunk)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks), more
 
 
 class Unpacking:

@@ -4,11 +4,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Protocol
 
 from chassis.ratelimit import Decision, Limit
 
 from metrics_ingest.domain.tenants import Tenant
+
+_UNITS_PER_S = 5_000
 
 
 class TooManyPoints(Exception):  # noqa: N818 as HTTP says it
@@ -69,16 +72,18 @@ class Allowance:
             account.points -= points
             return
         held, account.points = account.points, 0
-        burst = max(1, int(tenant.points_per_s * self._burst_s))
-        wanted = min(points - held, burst)
-        bought = min(max(wanted, int(tenant.points_per_s * self._slice_s)), burst)
-        limit = Limit("points", tenant.id, tenant.points_per_s, burst)
-        decision = await self._limiter.check([limit], bought)
+        # The limiter counts whole microseconds a unit: a unit of several points keeps high rates exact.
+        unit = max(1, int(tenant.points_per_s / _UNITS_PER_S))
+        rate = tenant.points_per_s / unit
+        burst = max(1, int(rate * self._burst_s))
+        wanted = points - held
+        cost = min(max(ceil(wanted / unit), int(rate * self._slice_s)), burst)
+        decision = await self._limiter.check([Limit("points", tenant.id, rate, burst)], cost)
         if not decision.allowed:
             account.points += held
             account.refused_until = self._clock() + min(decision.retry_after_s, self._stands_s)
             raise TooManyPoints(tenant.points_per_s, decision.retry_after_s)
-        account.points += bought - wanted
+        account.points += max(0, cost * unit - wanted)
 
     def _account(self, tenant: Tenant) -> _Account:
         account = self._accounts.setdefault(tenant.id, _Account())
