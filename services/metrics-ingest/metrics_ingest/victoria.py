@@ -127,14 +127,8 @@ class Victoria:
             raise StoreAway("an answer that makes no sense") from error
         return result
 
-    async def call(
-        self, method: str, path: str, *, body: bytes | None = None, timeout_s: float | None = None
-    ) -> Answer:
-        """For whoever passes on what the store says; raises only `StoreAway`, also for its 5xx."""
-        return await self._send(method, path, body, timeout_s or self._bounds.call_timeout_s)
-
     async def _get(self, path: str) -> Answer:
-        answer = await self.call("GET", path)
+        answer = await self._send("GET", path, None, self._bounds.call_timeout_s)
         if answer.status not in _SUCCESSES:
             raise StoreAway(f"http_{answer.status}")
         return answer

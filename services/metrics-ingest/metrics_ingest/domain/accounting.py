@@ -13,6 +13,9 @@ RECEIVED, ACCEPTED, REJECTED, STORED, DEAD = "received", "accepted", "rejected",
 STORE_REFUSED = "store_refused"
 UNDECODABLE = "undecodable"
 
+# No request has as many points; a hundred thousand such counts fit the ledger's 64 bits.
+POINTS_MAX = 10**12
+
 _REASONS = msgspec.json.Decoder(dict[str, int])
 
 
@@ -84,13 +87,13 @@ def written(account: Account, partition: int, dead: str | None) -> Entries:
 
 
 def _number(value: bytes | None) -> int:
-    if value is None or not value.isdigit():
+    if value is None or not value.isdigit() or len(value) > len(str(POINTS_MAX)):
         raise HeadersUnreadable(f"no count: {value!r}")
     return int(value)
 
 
 def _reasons(value: bytes | None) -> dict[str, int]:
     reasons = _REASONS.decode(value) if value else {}
-    if any(points < 0 or "\0" in reason for reason, points in reasons.items()):
-        raise HeadersUnreadable("a count below zero, or a reason that is none")
+    if any(not 0 <= points <= POINTS_MAX or "\0" in reason for reason, points in reasons.items()):
+        raise HeadersUnreadable("a count that is none, or a reason that is none")
     return reasons
