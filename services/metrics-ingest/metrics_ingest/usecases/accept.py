@@ -31,7 +31,7 @@ _ACK_SECONDS = metrics.histogram(
 
 
 class Sending(Protocol):
-    async def send_many(self, records: Sequence[Record]) -> list[Result]: ...
+    async def send_many(self, records: Sequence[Record], /) -> list[Result]: ...
 
 
 @dataclass(frozen=True, slots=True)
