@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from chassis import postgres, server
 from chassis.health import Health
-from chassis.kafka import Producer
+from chassis.kafka import Producer, ProducerLimits
 from chassis.logs import get_logger
 from chassis.outbox import Relay
 from chassis.postgres import UNAVAILABLE
@@ -30,7 +30,8 @@ _AWAY: tuple[type[Exception], ...] = (StoreAway, *UNAVAILABLE)
 
 async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> None:
     bounds = bounds_of(settings)
-    producer = Producer(settings)
+    # A dead letter is a record of the topic with its story.
+    producer = Producer(settings, ProducerLimits(batch_bytes_max=2 * settings.record_bytes_max))
     agent = f"{settings.service_name}/{settings.service_version}"
     async with (
         postgres.pool_of(settings) as pool,
