@@ -1,0 +1,149 @@
+"""Nobody reads across: every parameter that could say "somebody else" is tried against a real store."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.metrics_queries.conftest import World
+
+OTHERS = "signalbox_tenant"
+SECRET = "of-two-alone"
+
+
+async def put_both(world: World) -> int:
+    """The same metric of both tenants; `secret` and `only_two` are the second one's."""
+    now_ms = int(time.time()) * 1000
+    await world.put("one", "shared", [(now_ms, 1.0)], job="a")
+    await world.put("two", "shared", [(now_ms, 2.0)], job="b", secret=SECRET)
+    await world.put("two", "only_two", [(now_ms, 2.0)], secret=SECRET)
+    return now_ms // 1000
+
+
+CROSSING_QUERIES = [
+    'shared{signalbox_tenant="two"}',
+    'shared{signalbox_tenant=~".*"}',
+    'shared{signalbox_tenant!="one"}',
+    'shared{signalbox_tenant=""}',
+    'shared{signalbox_tenant!~"one"}',
+    '{signalbox_tenant="two"}',
+    '{"signalbox_tenant"="two"}',
+    '{__name__=~".+"}',
+    '{signalbox_tenant="one" or signalbox_tenant="two"}',
+    '{job="a" or secret!=""}',
+    'shared or only_two or {secret=~".+"}',
+    "sum by (signalbox_tenant, secret) (shared)",
+    'count_values("v", shared)',
+    "max_over_time(sum by (secret) (shared)[5m:1m])",
+    "only_two[5m]",
+    'shared{signalbox_tenant="two"}[5m]',
+    'absent(only_two{secret="x"}) + on () group_left (secret) only_two',
+    'label_replace(shared, "stolen", "$1", "signalbox_tenant", "(.*)")',
+    'WITH (f = {signalbox_tenant="two"}) shared{f}',
+    'union(shared, {signalbox_tenant="two"})',
+    '{__graphite__="*"}',
+    'topk(10, {__name__!="", signalbox_tenant=~"two|one"})',
+]
+
+
+@pytest.mark.parametrize("query", CROSSING_QUERIES)
+async def test_no_expression_reads_what_is_anothers(world: World, query: str) -> None:
+    at_s = await put_both(world)
+    client = world.served.client("one")
+    ranged = {"start": str(at_s - 60), "end": str(at_s + 60), "step": "15"}
+    for path, times in (("query", {"time": str(at_s + 1)}), ("query_range", ranged)):
+        for answer in (
+            await client.get(f"/api/v1/{path}", params={"query": query, **times}),
+            await client.post(f"/api/v1/{path}", data={"query": query, **times}),
+        ):
+            assert answer.status_code in {200, 422}, answer.text
+            if answer.status_code == 200:
+                assert_ours(answer.json())
+
+
+def assert_ours(document: dict[str, Any]) -> None:
+    for series in document["data"]["result"]:
+        labels = series["metric"]
+        assert OTHERS not in labels
+        assert SECRET not in labels.values()
+        assert "two" not in labels.values()
+        assert labels.get("__name__") != "only_two"
+        assert labels.get("job") != "b"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [("extra_filters[]", '{signalbox_tenant="two"}')],
+        [("extra_filters", '{signalbox_tenant="two"}')],
+        [("extra_filters[]", "{}"), ("extra_filters[]", '{signalbox_tenant!=""}')],
+        [("extra_label", "signalbox_tenant=two")],
+        [("match[]", '{signalbox_tenant="two"}'), ("match[]", "only_two")],
+        [("match", "only_two")],
+        [("tenant", "two"), ("accountID", "2"), ("db", "two")],
+        [("query", "only_two"), ("query", '{signalbox_tenant="two"}')],
+    ],
+)
+@pytest.mark.parametrize("where", ["address", "form", "both"])
+async def test_no_parameter_leads_to_another_tenant(
+    world: World, more: list[tuple[str, str]], where: str
+) -> None:
+    at_s = await put_both(world)
+    client = world.served.client("one")
+    everything = '{__name__!=""}'
+    for path, own in (
+        ("query", [("query", everything), ("time", str(at_s + 1))]),
+        ("series", [("match[]", everything)]),
+        ("labels", []),
+        ("label/secret/values", []),
+        ("label/__name__/values", []),
+    ):
+        parts = [*own, *more]
+        query = parts if where != "form" else []
+        form = dict_of(parts) if where != "address" else None
+        method = "GET" if form is None else "POST"
+        answer = await client.request(method, f"/api/v1/{path}", params=httpx.QueryParams(query), data=form)
+        assert answer.status_code == 200, answer.text
+        assert SECRET not in answer.text
+        assert "only_two" not in answer.text
+        assert OTHERS not in answer.text
+
+
+def dict_of(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+async def test_each_tenant_sees_its_own_and_never_the_label_that_tells_them_apart(world: World) -> None:
+    at_s = await put_both(world)
+    for tenant, value, names in (("one", "1", ["shared"]), ("two", "2", ["only_two", "shared"])):
+        client = world.served.client(tenant)
+        found = (await client.get("/api/v1/query", params={"query": "shared", "time": at_s})).json()
+        assert [row["value"][1] for row in found["data"]["result"]] == [value]
+        assert (await client.get("/api/v1/label/__name__/values")).json()["data"] == names
+        labels = (await client.post("/api/v1/labels")).json()["data"]
+        assert labels == ["__name__", "job"] if tenant == "one" else ["__name__", "job", "secret"]
+        assert (await client.get("/api/v1/label/signalbox_tenant/values")).json()["data"] == []
+        series = (await client.get("/api/v1/series", params={"match[]": "shared"})).json()["data"]
+        assert len(series) == 1
+        assert OTHERS not in series[0]
+
+
+async def test_metadata_and_buildinfo_tell_nothing_of_others_nor_of_the_store(world: World) -> None:
+    client = world.served.client("one")
+    assert (await client.get("/api/v1/metadata")).json() == {"status": "success", "data": {}}
+    answer = await client.get("/api/v1/status/buildinfo")
+    assert "victoria" not in answer.text.lower()
+    assert "1.79" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["query", "query_range", "series", "labels", "label/job/values", "status/buildinfo", "metadata"]
+)
+async def test_no_route_answers_without_a_tenants_key(world: World, path: str) -> None:
+    for client, status in ((world.served.client(None), 401), (world.served.operator(), 403)):
+        answer = await client.get(f"/api/v1/{path}", params={"query": "up", "match[]": "up"})
+        assert (answer.status_code, answer.json()["status"]) == (status, "error")
