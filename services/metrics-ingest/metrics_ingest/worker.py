@@ -49,7 +49,7 @@ async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> No
                 group.create_task(consumers.ledger_consumer(settings, pool, bounds).run(stop))
                 group.create_task(relay.run(stop))
                 group.create_task(Rollups(pool, inquiry, store, pace_of(settings)).run(stop))
-                group.create_task(repeat(canary.fly, bounds.canary_every_s, stop))
+                group.create_task(repeat(lambda: canary.fly(stop), bounds.canary_every_s, stop))
                 group.create_task(repeat(lambda: watch_residue(pool), bounds.housekeeping_every_s, stop))
                 group.create_task(
                     repeat(lambda: drop_old_snapshots(store, bounds), bounds.snapshots_every_s, stop)

@@ -45,13 +45,13 @@ def test_a_canary_is_a_batch_like_any_other() -> None:
             raise NotImplementedError
 
     canary = Canary(Nowhere(), Nowhere(), WriterBounds(), instance="8200")  # type: ignore[arg-type]
-    record = canary._record(next(keys_of(6)), 12.5)
+    record = canary._record(next(keys_of(6)), 12_500)
     account = accounting.read(dict(record.headers).get)
     assert (account.tenant_id, account.received, account.accepted, account.storable) == (TENANT, 1, 1, 1)
     assert record.value is not None
     assert remote_write.read(remote_write.unsnap(record.value)) == [
         (
-            {b"__name__": b"signalbox_canary_sent_seconds", b"partition": b"0", b"writer": b"8200"},
-            [(12_500, 12.5)],
+            {b"__name__": b"signalbox_canary_sent_ms", b"partition": b"0", b"writer": b"8200"},
+            [(12_500, 12_500.0)],
         )
     ]

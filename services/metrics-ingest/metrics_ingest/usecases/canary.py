@@ -11,6 +11,7 @@ from chassis.ids import uuid7
 from chassis.kafka import Ack, Record, SendFailed, cloudevent_headers
 from chassis.kafka.partition import partition_of
 from chassis.records import CONTENT_TYPE, Result
+from chassis.server import StopSignal
 
 from metrics_ingest.domain import chunks, wire
 from metrics_ingest.domain.writer_bounds import WriterBounds
@@ -19,7 +20,8 @@ from metrics_ingest.victoria import StoreAway
 
 # A tenant of nobody: it has no key, and no row.
 TENANT = "signalbox-canary"
-NAME = "signalbox_canary_sent_seconds"
+# A whole number: the store keeps twelve digits of a fraction.
+NAME = "signalbox_canary_sent_ms"
 
 _FRESHNESS = metrics.gauge(
     "metrics_freshness_seconds", "From a point's send to the query that shows it.", ("partition",)
@@ -47,55 +49,58 @@ class Canary:
         self._instance = instance
         self._keys = list(keys_of(bounds.partitions))
         # When the youngest canary seen so far was sent.
-        self._seen_s: dict[str, float] = {}
+        self._seen_ms: dict[str, int] = {}
 
-    async def fly(self) -> None:
-        """One a partition, watched for as long as it counts as fresh."""
-        sent_s = round(time.time(), 3)
-        results = await self._producer.send_many([self._record(key, sent_s) for key in self._keys])
+    async def fly(self, stop: StopSignal) -> None:
+        """One a partition, watched for as long as it counts as fresh, or until `stop`."""
+        sent_ms = int(time.time() * 1000)
+        results = await self._producer.send_many([self._record(key, sent_ms) for key in self._keys])
         waiting = {str(p) for p, result in enumerate(results) if isinstance(result, Ack)}
         unsent = sum(isinstance(result, SendFailed) for result in results)
         if unsent:
             _CANARIES.labels("unsent").inc(unsent)
         started = time.monotonic()
         while waiting and time.monotonic() - started < self._bounds.canary_fresh_s:
-            await asyncio.sleep(self._bounds.canary_poll_s)
-            waiting -= self._show(await self._look(), sent_s)
+            if await stop.sleep(self._bounds.canary_poll_s):
+                return
+            waiting -= self._show(await self._look(), sent_ms)
         _CANARIES.labels("late").inc(len(waiting))
         for partition in waiting:
-            _FRESHNESS.labels(partition).set(time.time() - self._seen_s.setdefault(partition, sent_s))
+            _FRESHNESS.labels(partition).set(
+                time.time() - self._seen_ms.setdefault(partition, sent_ms) / 1000
+            )
 
-    def _show(self, seen: Mapping[str, float], sent_s: float) -> set[str]:
+    def _show(self, seen: Mapping[str, int], sent_ms: int) -> set[str]:
         """Partitions whose canary of this flight is there."""
         now_s = time.time()
         arrived = set()
-        for partition, value_s in seen.items():
-            if value_s > self._seen_s.get(partition, 0.0):
-                self._seen_s[partition] = value_s
-                if value_s == sent_s:
-                    _FRESHNESS.labels(partition).set(now_s - sent_s)
+        for partition, value_ms in seen.items():
+            if value_ms > self._seen_ms.get(partition, 0):
+                self._seen_ms[partition] = value_ms
+                if value_ms == sent_ms:
+                    _FRESHNESS.labels(partition).set(now_s - sent_ms / 1000)
                     _CANARIES.labels("fresh").inc()
-            if value_s >= sent_s:
+            if value_ms >= sent_ms:
                 arrived.add(partition)
         return arrived
 
-    async def _look(self) -> dict[str, float]:
+    async def _look(self) -> dict[str, int]:
         """By partition, when the youngest canary was sent that a query shows; nothing while it cannot."""
         try:
             async with asyncio.timeout(self._bounds.canary_fresh_s):
                 vector = await self._store.query(TENANT, f'{NAME}{{writer="{self._instance}"}}', time.time())
         except (StoreAway, TimeoutError):
             return {}
-        return {one["metric"]["partition"]: float(one["value"][1]) for one in vector}
+        return {one["metric"]["partition"]: int(float(one["value"][1])) for one in vector}
 
-    def _record(self, key: bytes, sent_s: float) -> Record:
+    def _record(self, key: bytes, sent_ms: int) -> Record:
         partition = b"%d" % partition_of(key, self._bounds.partitions)
         labels = [
             (b"__name__", NAME.encode()),
             (b"partition", partition),
             (b"writer", self._instance.encode()),
         ]
-        message = wire.put_series(wire.put_labels(labels), wire.put_sample(int(sent_s * 1000), sent_s))
+        message = wire.put_series(wire.put_labels(labels), wire.put_sample(sent_ms, sent_ms))
         headers = cloudevent_headers(
             event_id=str(uuid7()),
             source="/metrics-ingest",

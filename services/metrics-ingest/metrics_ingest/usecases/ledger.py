@@ -29,7 +29,7 @@ async def count(conn: Connection, messages: Sequence[Message]) -> None:
             account = accounting.read(message.header)
         except accounting.HeadersUnreadable:
             continue  # the writer makes it a dead letter
-        entries += accounting.told(account, message.partition)
+        entries.update(accounting.told(account, message.partition))
     await writing.add_entries(conn, entries)
 
 

@@ -38,7 +38,7 @@ class Pending:
         for partition, (expected, following) in moves.items():
             first, _ = self.moves.get(partition, (expected, following))
             self.moves[partition] = (first, following)
-        self.entries += entries
+        self.entries.update(entries)
         self.letters += letters
         self.points += points
 

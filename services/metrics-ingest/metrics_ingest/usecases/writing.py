@@ -79,7 +79,7 @@ class Sorted:
         kind = Kind.POISON if reason == accounting.UNDECODABLE else Kind.PERMANENT
         self.letters.append(dlq.DeadLetter(message, error, kind, attempts=1))
         if account is not None:
-            self.entries += accounting.written(account, message.partition, reason)
+            self.entries.update(accounting.written(account, message.partition, reason))
 
 
 class Writing:
@@ -147,7 +147,7 @@ class Writing:
             for block in group:
                 if id(block) not in gone:
                     parcel = block.source
-                    batch.entries += accounting.written(parcel.account, parcel.message.partition, None)
+                    batch.entries.update(accounting.written(parcel.account, parcel.message.partition, None))
 
     async def _write(
         self, tenant_id: str, blocks: Sequence[Block[Parcel]]
