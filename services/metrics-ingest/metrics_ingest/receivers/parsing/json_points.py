@@ -38,13 +38,17 @@ _points = msgspec.json.Decoder(_Point)
 
 
 def read(body: bytes) -> Iterator[Point | Refused]:
-    """Each point by its index. Raises `BodyMalformed`, `TooManyValues` before the first of them."""
+    """Each point by its index. Raises `BodyMalformed`, `TooManyValues` instead of the first of them.
+
+    Nothing is read before that one is asked for: whoever asks chooses the thread.
+    """
     json_bounds.check(body)
     try:
         batch = _batches.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BodyMalformed(f'the body is not {{"points": [...]}}: {error}') from error
-    return (_read(index, raw) for index, raw in enumerate(batch.points))
+    for index, raw in enumerate(batch.points):
+        yield _read(index, raw)
 
 
 def _read(index: int, raw: msgspec.Raw) -> Point | Refused:
