@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 
 import aiohttp
 import pytest
 from metrics_ingest.asking import queries_of
 from metrics_ingest.domain.writer_bounds import WriterBounds
-from metrics_ingest.victoria import Victoria as Client
 from metrics_ingest.victoria import victoria_of
 
-from tests.support import remote_write
-from tests.support.metrics import Log, Served, Victoria, serving, settings_of
+from tests.integration.metrics_queries.world import World
+from tests.support.metrics import Log, Victoria, serving, settings_of
 
 
 @pytest.fixture(scope="module")
@@ -21,33 +19,6 @@ def victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
     server.start()
     yield server
     server.close()
-
-
-@dataclass
-class World:
-    served: Served
-    client: Client
-    server: Victoria
-
-    async def put(self, tenant: str, name: str, samples: list[tuple[int, float]], **labels: str) -> None:
-        """One series, as the writer would store it, and visible."""
-        pairs = sorted({"__name__": name, **labels}.items())
-        body = remote_write.request([remote_write.series(pairs, samples)])
-        await self.client.write(tenant, remote_write.snap(body))
-        await self.client.force_flush()
-
-    async def commit(self, partition: int, next_offset: int) -> None:
-        """The writer has come so far."""
-        async with self.served.pool.acquire() as conn:
-            await conn.execute(
-                """
-                INSERT INTO consumer_offsets (consumer_group, topic, partition, next_offset)
-                VALUES ('metrics-writer', 'metrics-ingest.batches-accepted.v1', $1, $2)
-                ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = $2
-                """,
-                partition,
-                next_offset,
-            )
 
 
 @pytest.fixture

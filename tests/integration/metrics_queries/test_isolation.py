@@ -3,10 +3,9 @@
 import time
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.integration.metrics_queries.conftest import World
+from tests.integration.metrics_queries.world import World
 
 OTHERS = "signalbox_tenant"
 SECRET = "of-two-alone"
@@ -103,7 +102,7 @@ async def test_no_parameter_leads_to_another_tenant(
         query = parts if where != "form" else []
         form = dict_of(parts) if where != "address" else None
         method = "GET" if form is None else "POST"
-        answer = await client.request(method, f"/api/v1/{path}", params=httpx.QueryParams(query), data=form)
+        answer = await client.request(method, f"/api/v1/{path}", params=dict_of(query), data=form)
         assert answer.status_code == 200, answer.text
         assert SECRET not in answer.text
         assert "only_two" not in answer.text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from metrics_ingest.usecases.reached import Reached
 
-from tests.integration.metrics_queries.conftest import World
+from tests.integration.metrics_queries.world import World
 
 
 async def ask(world: World, path: str, **parameters: Any) -> tuple[int, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from metrics_ingest.domain.rollups import AGGREGATES
 from metrics_ingest.inquiry import Inquiry, inquiry_of
 from metrics_ingest.usecases.rollups import LeaseLost, Pace, Rollups
 
-from tests.integration.metrics_queries.conftest import World
+from tests.integration.metrics_queries.world import World
 
 # The end of a window of five minutes and of an hour; the points are of the windows before it.
 END_S = int(time.time()) // 3600 * 3600 - 3600
