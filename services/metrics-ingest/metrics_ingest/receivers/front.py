@@ -24,7 +24,7 @@ from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.receivers import datadog, exposition, influx, json_points, otlp, remote_write
 from metrics_ingest.receivers.auth import DATADOG_HEADER, INFLUX_TOKEN
 from metrics_ingest.receivers.messages import Answer, Request
-from metrics_ingest.receivers.reading import BodyLate, Disconnected
+from metrics_ingest.receivers.reading import BodyLate
 from metrics_ingest.resources import Resources
 from metrics_ingest.usecases.allowance import TooManyPoints
 
@@ -100,10 +100,7 @@ class Front:
             return
         scope["route"] = route
         request = _request(scope)
-        try:
-            answer = await _answer(self._res, route, request, scope, receive)
-        except Disconnected:
-            return
+        answer = await _answer(self._res, route, request, scope, receive)
         await _send(send, route, answer)
 
 

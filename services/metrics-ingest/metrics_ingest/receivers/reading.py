@@ -18,12 +18,12 @@ _SMALL_BYTES = 2**16
 _RATIOS = {"gzip": 1032, "x-gzip": 1032, "deflate": 1032, "snappy": 22}
 
 
-class Disconnected(Exception):  # noqa: N818 a state
-    """The sender left in the middle of its body."""
-
-
-class BodyLate(Exception):  # noqa: N818
+class BodyLate(Exception):  # noqa: N818 as HTTP says it
     """408: the body did not come in time."""
+
+
+class Disconnected(BodyLate):
+    """The sender left in the middle of its body; nobody hears the answer, but it is counted."""
 
 
 class Bodies:
@@ -65,7 +65,7 @@ async def _read(receive: Receive, enough: int, bytes_max: int) -> tuple[bytes, b
     while more and size <= enough:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Disconnected
+            raise Disconnected("the sender left within its body")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > bytes_max:
