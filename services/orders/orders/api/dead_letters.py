@@ -25,12 +25,11 @@ router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencie
 # Kept of a request's time, to end a step and write the answer.
 ANSWER_S: Final = 2.0
 
-
 RunId = Annotated[str, Path(description="The `run_id` of a redrive or a discard.")]
 
 
 class LettersQuery(FilterIn):
-    limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
+    limit: int = Field(default=50, ge=1, le=1_000, description="Items a page.")
     cursor: str | None = Field(
         default=None, description="`next_cursor` of the page before, with the same filters."
     )
