@@ -73,6 +73,7 @@ class OrdersSettings(ChassisSettings):
     saga_settles_max: int = Field(default=128, ge=1)  # in one transaction
     saga_backoff_s: float = Field(default=0.5, gt=0)  # jittered, doubled up to:
     saga_backoff_max_s: float = Field(default=5.0, gt=0)
+    saga_linger_s: float = Field(default=0.004, ge=0)  # for calls that end together to be settled together
     saga_poll_s: float = Field(default=0.25, gt=0)
     saga_sweep_s: float = Field(default=1.0, gt=0)
     saga_sweep_batch_max: int = Field(default=200, ge=1)
