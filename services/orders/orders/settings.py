@@ -103,7 +103,8 @@ class OrdersSettings(ChassisSettings):
     redrive_runs_max: int = Field(default=8, ge=1)  # at once, of a worker
     redrive_wait_s: float = Field(default=20.0, gt=0)  # below the limit of a request
     letters_report_s: float = Field(default=5.0, gt=0)
-    letters_kept_s: float = Field(default=30 * 24 * 3600.0, gt=0)  # after they were resolved or discarded
+    # After they were resolved or discarded: beyond the 14 days of a DLQ, or reading it anew revives them.
+    letters_kept_s: float = Field(default=30 * 24 * 3600.0, ge=15 * 24 * 3600.0)
 
     # Failures on purpose: demo and tests only.
     faults_enabled: bool = False

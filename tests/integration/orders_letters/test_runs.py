@@ -303,9 +303,10 @@ async def test_a_transaction_holds_no_more_bytes_than_it_may(settings: OrdersSet
 
 async def test_the_worker_tells_how_many_letters_there_are(desk: Desk) -> None:
     await desk.index(*(death(offset, group="inventory") for offset in range(5)))
+    await desk.index(death(9, group="who-knows"), death(9, group="nor-this"))
     before = sample("redrives_total", group="inventory", outcome="redriven")
     await run(desk, letters_max=2)
-    await run(desk, Kind.DISCARD, letters_max=1)
+    await run(desk, Kind.DISCARD, letters_max=1, group="inventory")
     assert sample("redrives_total", group="inventory", outcome="redriven") == before + 2
     expected = {"dead": 2.0, "redriven": 2.0, "discarded": 1.0, "resolved": 0.0}
     async with working(desk):
@@ -314,6 +315,7 @@ async def test_the_worker_tells_how_many_letters_there_are(desk: Desk) -> None:
             accept=lambda found: found == expected,
         )
         assert sample("dead_letters", group="orders", state="dead") == 0
+        assert sample("dead_letters", group="other", state="dead") == 2
 
 
 def sample(name: str, **labels: str) -> float:
