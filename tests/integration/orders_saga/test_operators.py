@@ -9,6 +9,7 @@ from orders import reconcile as terminal
 from orders.domain import facts
 from orders.domain.saga import State
 from orders.usecases.tenants import put_tenants
+from prometheus_client import REGISTRY
 
 from tests.support.orders import TENANTS, Served, key_of, serving
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 async def served(desk: "Desk", redis_url: str) -> AsyncIterator[Served]:
     async with serving(desk.settings.model_copy(update={"redis_url": redis_url})) as made:
         yield made
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
 
 
 async def stuck_refund(desk: "Desk") -> str:
@@ -44,6 +49,10 @@ async def test_a_stuck_saga_is_listed_measured_and_pushed(desk: "Desk", served: 
     assert item["state"] == "refunding"
     assert item["due_at"] is None
     assert item["last_error"] == "expired_or_canceled_card"
+    await desk.sweeper().measure()
+    assert gauge("orders_sagas_stuck") == 1
+    assert gauge("orders_in_flight", state="refunding") == 1
+    assert gauge("orders_in_flight", state="capturing") == 0
     desk.far_end.refunds_fail = False
     answer = await operator.post(f"/v1/admin/sagas/{order_id}/push")
     assert answer.status_code == 200, answer.text
