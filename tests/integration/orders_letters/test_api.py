@@ -204,6 +204,20 @@ async def test_a_long_run_answers_in_time_and_goes_on_in_a_worker(office: Office
     assert await office.desk.sent_offsets() == list(range(60))
 
 
+async def test_a_process_that_leaves_keeps_nobody_waiting(orders_dsn: str) -> None:
+    patient = letter_settings(orders_dsn, "redis://127.0.0.1:9", redrive_wait_s=60.0, request_timeout_s=90.0)
+    async with serving(patient) as served:
+        office = Office(served, Desk(patient, served.pool), served.operator())
+        await office.desk.index(*(death(offset) for offset in range(60)))
+        asked = asyncio.create_task(office.post("/redrive", filter={}, rate=1, max=50))
+        await eventually(lambda: office.desk.rows("SELECT id FROM redrive_runs"), timeout_s=20)
+        served.app.state.health.ready = False
+        answer = await asked
+        assert (answer["state"], answer["done"]) == ("running", len(await office.desk.sent()))
+        (row,) = await office.desk.rows("SELECT locked_until = '-infinity' AS free FROM redrive_runs")
+        assert row["free"], "any worker may go on at once"
+
+
 async def test_a_run_can_be_stopped(office: Office) -> None:
     await office.desk.index(*(death(offset) for offset in range(60)))
     asked = asyncio.create_task(office.post("/redrive", filter={}, rate=20))

@@ -118,7 +118,9 @@ async def _run(request: Request, kind: Kind, body: RunIn) -> RunOut:
         dry_run=body.dry_run,
     )
     wait_s = deadline.time_left(settings.redrive_wait_s + ANSWER_S) - ANSWER_S
-    return letter_shapes.run_out(await redrive_runs.begin_and_wait(resources, order, wait_s=wait_s))
+    health = request.app.state.health
+    run = await redrive_runs.begin_and_wait(resources, order, wait_s=wait_s, leaving=lambda: not health.ready)
+    return letter_shapes.run_out(run)
 
 
 def _run_id(text: str) -> UUID:
