@@ -86,7 +86,7 @@ class OrdersSettings(ChassisSettings):
     reconcile_orders_page: int = Field(default=1_000, ge=1, le=1_000)
     reconcile_rechecks_max: int = Field(default=100, ge=1)
     reconcile_examples_max: int = Field(default=5, ge=1)
-    reconcile_due_age_max_s: float = Field(default=120.0, gt=0)  # of a saga that nobody takes up
+    reconcile_due_age_max_s: float = Field(default=300.0, gt=0)  # of a saga that nobody takes up
     reconcile_outbox_age_max_s: float = Field(default=600.0, gt=0)
     reconcile_parked_age_max_s: float = Field(default=600.0, gt=0)
 

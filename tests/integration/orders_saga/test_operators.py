@@ -1,5 +1,8 @@
 """What operators see and do: stuck sagas, the push by hand, the check over HTTP and in a terminal."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -115,3 +118,21 @@ async def test_the_terminal_shows_the_same_checks(desk: "Desk") -> None:
     table = terminal.table_of(checks)
     assert len(table.splitlines()) == len(checks) == 7
     assert "WRONG  stock_conserved" in table
+
+
+async def test_the_command_fails_when_a_check_does(desk: "Desk") -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": desk.settings.database_url,
+        "STRIPE_API_KEY": "sk_test_orders",
+        "STRIPE_API_BASE": desk.far_end.url,
+        "INVENTORY_URL": "http://127.0.0.1:9",
+    }
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orders.reconcile", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await command.communicate()
+    assert command.returncode == 1
+    assert "ok     orders_have_one_state" in out.decode()
+    assert "ok     charges_match_orders" in out.decode()
+    assert "WRONG  stock_conserved" in out.decode()
