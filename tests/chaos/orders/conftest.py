@@ -52,7 +52,7 @@ class Chaos:
     shop: Shop
     basket: Basket
 
-    async def proven(self, *, within_s: float = 90.0) -> Proof:
+    async def proven(self, *, within_s: float = 150.0) -> Proof:
         """Every order of this test has ended; money, stock, events, notices and the own check agree."""
         orders = await self.shop.all_ended(within_s=within_s)
         proof = Proof(self.stack, orders)
