@@ -29,7 +29,7 @@ IMPATIENT = {
     "SAGA_STEP_TIMEOUT_S": "10",
     "SAGA_BACKOFF_MAX_S": "2",
     # Of notices: their topics keep their names.
-    "RETRY_DELAYS_S": "[1, 4, 15]",
+    "RETRY_DELAYS_S": "[1, 4, 40]",
 }
 
 
