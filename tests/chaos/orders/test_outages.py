@@ -19,6 +19,7 @@ PAYMENTS_AWAY_S = 8.0
 RATE_PER_S = 12.0
 
 
+@pytest.mark.slow
 async def test_orders_are_accepted_without_a_broker_and_all_end_when_it_is_back(chaos: Chaos) -> None:
     async with buying(chaos.shop, chaos.basket, rate_per_s=RATE_PER_S) as load:
         await load.more(10)
@@ -46,6 +47,7 @@ async def without_a_bank(stack: OrdersStack) -> None:
     await stack.payments.fault("outage")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disturb", [stalled, killed, without_a_bank])
 async def test_payments_that_fail_for_a_while_reject_no_order(
     chaos: Chaos, disturb: Callable[[OrdersStack], Awaitable[None]]

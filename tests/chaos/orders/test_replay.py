@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.chaos.orders.conftest import Chaos
 from tests.support import kafka_topics
 from tests.support.eventually import eventually
@@ -21,6 +23,7 @@ KINDS = 6
 SAID_AGAIN = (".dlq", "dead-letters.letter-resolved.v1")
 
 
+@pytest.mark.slow
 async def test_a_replay_of_everything_changes_no_table_and_sends_nothing(chaos: Chaos) -> None:
     stack, shop = chaos.stack, chaos.shop
     await orders_of_every_kind(chaos)

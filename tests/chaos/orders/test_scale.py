@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from tests.chaos.orders.conftest import Chaos
 from tests.support.orders_shop import buying
 
 KINDS = (("orders.worker", "orders"), ("inventory.worker", "inventory"))
 
 
+@pytest.mark.slow
 async def test_workers_come_and_go_under_load_and_no_order_notices(chaos: Chaos) -> None:
     stack = chaos.stack
     more = [stack.service(module, database) for module, database in KINDS for _ in range(2)]
