@@ -39,16 +39,12 @@ async def stalled(stack: OrdersStack) -> None:
     stack.named["payments"].stall()
 
 
-async def killed(stack: OrdersStack) -> None:
-    await stack.named["payments"].kill()
-
-
 async def without_a_bank(stack: OrdersStack) -> None:
     await stack.payments.fault("outage")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("disturb", [stalled, killed, without_a_bank])
+@pytest.mark.parametrize("disturb", [stalled, without_a_bank])
 async def test_payments_that_fail_for_a_while_reject_no_order(
     chaos: Chaos, disturb: Callable[[OrdersStack], Awaitable[None]]
 ) -> None:
