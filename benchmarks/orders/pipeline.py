@@ -17,7 +17,7 @@ from tests.support.orders_stack import OrdersStack
 
 SKUS = 20
 # More than can be completed meanwhile: what remains is a queue, and its drain is the capacity.
-BURST_PER_S, BURST_S = 150.0, 10.0
+BURST_PER_S, BURST_S = 60.0, 20.0
 STEADY_PER_S, STEADY_S, WARM_UP_S = 20.0, 30.0, 3.0
 WARM_UP_ORDERS_PER_S = 10.0
 SETTLED_WITHIN_S = 300.0

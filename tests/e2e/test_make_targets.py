@@ -124,7 +124,7 @@ def test_a_killed_process_is_ready_again_within_ten_seconds(copy: Copy, name: st
 
     eventually_sync(again, timeout_s=RESTART_TIMEOUT_S, interval_s=0.2)
     rows = copy.status()
-    for service in SERVICES & {name} or {"shortener", "payments"}:
+    for service in SERVICES & {name} or {"shortener", "payments", "orders", "orders-worker"}:
         ready = f"http://127.0.0.1:{rows[service]['port']}/readyz"
         eventually_sync(partial(_answers, ready), timeout_s=RESTART_TIMEOUT_S, interval_s=0.1)
 

@@ -11,7 +11,7 @@ from infra.local.paths import ROOT
 from infra.local.settings import PORTS
 from tests.support.ports import free_block
 
-TIMEOUT_S = 180
+TIMEOUT_S = 280
 _SHARED_SOCKET_PORTS = 9  # a public port, and one for each of eight replicas
 
 

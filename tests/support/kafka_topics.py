@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError
 from chassis.records import Headers, Record
 
 TIMEOUT_S = 30.0
+PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,17 @@ async def write(bootstrap: str, records: Sequence[Record], *, partition: int | N
 
 
 async def rewind(bootstrap: str, group: str, topics: Iterable[str]) -> None:
-    """The group starts at offset 0 again; it must have no member at this moment."""
+    """The group starts at offset 0 again, as soon as its last member is known to have gone."""
     async with asyncio.timeout(TIMEOUT_S), _consumer(bootstrap, group=group) as consumer:
         places = await _places(consumer, topics)
         consumer.assign(places)
-        await consumer.commit(dict.fromkeys(places, 0))
+        while True:
+            try:
+                await consumer.commit(dict.fromkeys(places, 0))
+            except CommitFailedError:  # a static member leaves when its session ends
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
 
 
 async def _places(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> list[TopicPartition]:

@@ -97,7 +97,7 @@ class OrdersStack(Processes):
         )
 
     async def heal(self) -> None:
-        """Wakes what is stalled, starts what is down, takes back every fault."""
+        """Wakes what is stalled, starts what is down, takes back every fault, gives up what is dead."""
         for process in self.everything:
             process.wake()
             if not process.running:
@@ -106,6 +106,7 @@ class OrdersStack(Processes):
         await self.payments.fault(None)
         await self.mail_fault(None)
         await self.clear_faults()
+        await self.redrive("discard")
 
     async def close(self) -> None:
         await asyncio.gather(super().close(), self.payments.close())

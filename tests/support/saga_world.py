@@ -1,4 +1,4 @@
-"""The two other sides of a saga as arithmetic: a shelf as inventory keeps it, and the far end of the money."""
+"""The two other sides of a saga as arithmetic: a shelf as inventory keeps it, and the money's far end."""
 
 from dataclasses import dataclass, field
 

@@ -85,6 +85,17 @@ class KeyCache(Generic[P]):
         self._hit = _LOOKUPS.labels("cache")
         self._miss = _LOOKUPS.labels("store")
 
+    @classmethod
+    def of(cls, settings: ChassisSettings, lookup: Callable[[bytes], Awaitable[P | None]]) -> "KeyCache[P]":
+        """With the bounds that every service's settings name."""
+        return cls(
+            lookup,
+            settings.key_cache_ttl_s,
+            settings.key_cache_size_max,
+            negative_ttl_s=settings.key_cache_negative_ttl_s,
+            timeout_s=settings.database_timeout_s,
+        )
+
     def __len__(self) -> int:
         return len(self._entries)
 

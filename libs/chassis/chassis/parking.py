@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from chassis.postgres import Connection
 from chassis.records import Message
+
+# An entry of a B-tree holds less than 2.7 kB: a longer key is told by its hash.
+KEY_BYTES_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,9 @@ class ParkedKey:
 def order_key(message: Message) -> bytes:
     """Messages of one order key are applied in order; one without a key stands alone."""
     if message.key is not None:
-        return message.key
+        if len(message.key) <= KEY_BYTES_MAX:
+            return message.key
+        return b"sha256/" + sha256(message.key).digest()
     return f"{message.topic}/{message.partition}/{message.offset}".encode()
 
 

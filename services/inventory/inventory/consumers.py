@@ -1,6 +1,6 @@
 """What inventory consumes: the commands of the sagas in orders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -51,7 +51,14 @@ TYPES: Final[dict[str, type[msgspec.Struct]]] = {
 }
 
 
-def commands_consumer(settings: InventorySettings, pool: Pool, faults: Faults | None = None) -> ConsumerLoop:
+def commands_consumer(
+    settings: InventorySettings,
+    pool: Pool,
+    faults: Faults | None = None,
+    *,
+    applied: Callable[[], None] | None = None,
+) -> ConsumerLoop:
+    """`applied` is called after each commit."""
     handlers = Handlers(consumer=GROUP, types=TYPES, faults=faults)
     return ConsumerLoop(
         settings,
@@ -61,6 +68,7 @@ def commands_consumer(settings: InventorySettings, pool: Pool, faults: Faults | 
         pool=pool,
         redrive=True,
         limits=ConsumerLimits(fetch_records_max=settings.commands_max),
+        applied=applied,
     )
 
 

@@ -32,7 +32,8 @@ async def run(settings: InventorySettings, health: Health, stop: StopSignal) -> 
         await producer.start()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(commands_consumer(settings, pool, faults).run(stop))
+                # Replies leave at once: an order waits for them.
+                group.create_task(commands_consumer(settings, pool, faults, applied=relay.wake).run(stop))
                 group.create_task(relay.run(stop))
                 group.create_task(sweep(res, stop))
                 group.create_task(

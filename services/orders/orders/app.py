@@ -9,7 +9,7 @@ from chassis.app import create_app
 from chassis.health import Health
 from chassis.once import Once
 from chassis.postgres import PASSING, Pool
-from chassis.ratelimit import LocalLimiter, RateLimiter
+from chassis.ratelimit import LocalLimiter, RateLimiter, RateLimitHeaders
 from chassis.weburls import Allowed
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders import api
-from orders.api.access import Access, RateLimitHeaders
+from orders.api.access import Access
 from orders.domain.tenants import Tenant
 from orders.inventory import Inventory, inventory_of
 from orders.problems import DatabaseAway, IdempotencyInFlight, IdempotencyMismatch
@@ -100,13 +100,7 @@ def access_of(settings: OrdersSettings, pool: Pool, redis: Redis) -> Access:
     size_max = settings.ratelimit_local_size_max
     return Access(
         settings=settings,
-        keys=auth.KeyCache(
-            lookup,
-            settings.key_cache_ttl_s,
-            settings.key_cache_size_max,
-            negative_ttl_s=settings.key_cache_negative_ttl_s,
-            timeout_s=settings.database_timeout_s,
-        ),
+        keys=auth.KeyCache.of(settings, lookup),
         limiter=RateLimiter(
             redis,
             name="api",

@@ -12,6 +12,7 @@ from chassis.postgres import Connection, Pool
 
 from orders.domain import facts
 from orders.domain.facts import Fact, StockFact
+from orders.domain.ids import is_order_id
 from orders.settings import OrdersSettings
 from orders.usecases.saga import Change, Moved, apply_events, terms_of
 
@@ -126,7 +127,9 @@ def fact_of(incoming: Incoming) -> Change | None:
         fact, intent_id = _refund(event), event.payment_intent
     else:
         fact, intent_id = _intent(event), event.id
-    return None if order_id is None or fact is None else Change(order_id, fact, intent_id=intent_id)
+    if fact is None or order_id is None or not is_order_id(order_id):
+        return None
+    return Change(order_id, fact, intent_id=intent_id)
 
 
 def _intent(event: IntentChanged) -> Fact | None:

@@ -28,11 +28,15 @@ KEY_CHARACTERS_MAX: Final = 4_096
 FAULT_COUNT_MAX: Final = 1_000_000
 
 _DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# A plus sign that stood bare in a URL arrives as a space.
+_BARE_PLUS: Final = re.compile(r"(\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d:?\d\d)\Z", re.ASCII)
 
 
 def _spelt(raw: Any) -> Any:
     """Seconds since 1970 are a moment to pydantic, and a slip to everybody else."""
-    if isinstance(raw, datetime) or (isinstance(raw, str) and _DATED.match(raw)):
+    if isinstance(raw, str) and _DATED.match(raw):
+        return _BARE_PLUS.sub(r"\1+\2", raw)
+    if isinstance(raw, datetime):
         return raw
     raise ValueError("must be a moment such as 2030-01-31T12:00:00Z")
 

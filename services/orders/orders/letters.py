@@ -14,7 +14,7 @@ from orders.domain.letters import Resolved, death_of
 from orders.settings import OrdersSettings
 from orders.usecases import dead_letters
 
-GROUP: Final = "dead-letters"
+GROUP: Final = dead_letters.INDEX
 # A topic that is declared later is read too, from its beginning.
 TOPICS: Final = r"^(.+\.dlq|dead-letters\.letter-resolved\.v1)$"
 # A letter may be as large as a message can be: few are held at once.

@@ -65,8 +65,13 @@ class Payments:
     async def perform(self, call: Call) -> Answer:
         """Ask or act, as the step needs it, in the trace of its order."""
         started = time.perf_counter()
-        with use_traceparent(call.traceparent), _span(call):
-            answer, answered = await self._attempt(call)
+        try:
+            with use_traceparent(call.traceparent), _span(call):
+                answer, answered = await self._attempt(call)
+        except BaseException:
+            # Without a verdict: a probe may be made by another.
+            self._breaker.forget()
+            raise
         self._breaker.record(ok=answered)
         _CALLS.labels(call.operation, type(answer).__name__.lower()).inc()
         _SECONDS.labels(call.operation).observe(time.perf_counter() - started)
@@ -84,9 +89,6 @@ class Payments:
             return Unknown(_name(error)), True
         except _AWAY as error:
             return Unknown(_name(error)), False
-        except asyncio.CancelledError:
-            self._breaker.forget()
-            raise
 
     async def _refused(self, call: Call, refusal: stripe.InvalidRequestError) -> tuple[Answer, bool]:
         """A capture or a void that is out of place has been overtaken: by what, the intent tells."""

@@ -73,6 +73,7 @@ class OrdersSettings(ChassisSettings):
     saga_settles_max: int = Field(default=128, ge=1)  # in one transaction
     saga_backoff_s: float = Field(default=0.5, gt=0)  # jittered, doubled up to:
     saga_backoff_max_s: float = Field(default=5.0, gt=0)
+    saga_linger_s: float = Field(default=0.004, ge=0)  # for calls that end together to be settled together
     saga_poll_s: float = Field(default=0.25, gt=0)
     saga_sweep_s: float = Field(default=1.0, gt=0)
     saga_sweep_batch_max: int = Field(default=200, ge=1)
@@ -85,7 +86,7 @@ class OrdersSettings(ChassisSettings):
     reconcile_orders_page: int = Field(default=1_000, ge=1, le=1_000)
     reconcile_rechecks_max: int = Field(default=100, ge=1)
     reconcile_examples_max: int = Field(default=5, ge=1)
-    reconcile_due_age_max_s: float = Field(default=120.0, gt=0)  # of a saga that nobody takes up
+    reconcile_due_age_max_s: float = Field(default=300.0, gt=0)  # of a saga that nobody takes up
     reconcile_outbox_age_max_s: float = Field(default=600.0, gt=0)
     reconcile_parked_age_max_s: float = Field(default=600.0, gt=0)
 
@@ -102,7 +103,8 @@ class OrdersSettings(ChassisSettings):
     redrive_runs_max: int = Field(default=8, ge=1)  # at once, of a worker
     redrive_wait_s: float = Field(default=20.0, gt=0)  # below the limit of a request
     letters_report_s: float = Field(default=5.0, gt=0)
-    letters_kept_s: float = Field(default=30 * 24 * 3600.0, gt=0)  # after they were resolved or discarded
+    # After they were resolved or discarded: beyond the 14 days of a DLQ, or reading it anew revives them.
+    letters_kept_s: float = Field(default=30 * 24 * 3600.0, ge=15 * 24 * 3600.0)
 
     # Failures on purpose: demo and tests only.
     faults_enabled: bool = False

@@ -112,13 +112,7 @@ async def gate_of(settings: PaymentsSettings, pool: Pool) -> AsyncIterator[Gate]
     size_max = settings.ratelimit_local_size_max
     try:
         yield Gate(
-            auth.KeyCache(
-                lookup,
-                settings.key_cache_ttl_s,
-                settings.key_cache_size_max,
-                negative_ttl_s=settings.key_cache_negative_ttl_s,
-                timeout_s=settings.database_timeout_s,
-            ),
+            auth.KeyCache.of(settings, lookup),
             RateLimiter(
                 redis,
                 name="api",

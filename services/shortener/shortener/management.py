@@ -9,13 +9,13 @@ from chassis.app import Lifespan, create_app
 from chassis.health import Health
 from chassis.once import Once
 from chassis.postgres import PASSING, Pool
-from chassis.ratelimit import LocalLimiter, RateLimiter
+from chassis.ratelimit import LocalLimiter, RateLimiter, RateLimitHeaders
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shortener import api
-from shortener.api.access import Access, RateLimitHeaders
+from shortener.api.access import Access
 from shortener.api.cursors import Cursors
 from shortener.domain.codes import Permutation
 from shortener.domain.targets import PublicHost
@@ -87,13 +87,7 @@ async def managed(
     app.state.own_hosts = frozenset({PublicHost.of(settings.public_base_url)})
     app.state.access = Access(
         settings=settings,
-        keys=auth.KeyCache(
-            lookup,
-            settings.key_cache_ttl_s,
-            settings.key_cache_size_max,
-            negative_ttl_s=settings.key_cache_negative_ttl_s,
-            timeout_s=settings.database_timeout_s,
-        ),
+        keys=auth.KeyCache.of(settings, lookup),
         limiter=RateLimiter(
             redis,
             name="api",

@@ -9,7 +9,7 @@ from tests.support.orders_shop import TERMINAL
 from tests.support.orders_stack import Json, OrdersStack
 
 CHANGES = "orders.order-changed.v1"
-SETTLE_S = 60.0
+SETTLE_S = 90.0
 
 
 @dataclass

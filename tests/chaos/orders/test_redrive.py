@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.chaos.orders.conftest import Chaos
 from tests.support import kafka_topics
 from tests.support.eventually import eventually
@@ -15,6 +17,7 @@ RATE_PER_S = 20
 OURS = {"group": "notifications"}
 
 
+@pytest.mark.slow
 async def test_after_the_fix_all_complete_at_the_rate_that_was_asked_for(chaos: Chaos) -> None:
     stack, shop = chaos.stack, chaos.shop
     for event_type in (COMPLETED, REJECTED):

@@ -26,7 +26,7 @@ REJECTS = CHECKS.get_one("negative_data_rejection")
 
 
 @schema.parametrize()
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_every_answer_is_declared(case: Case[Any], threaded_api: Threaded) -> None:
     is_operators = case.path.startswith(("/v1/admin/", "/v1/dead-letters"))
     headers = {"Authorization": f"Bearer {ADMIN_KEY if is_operators else key_of('one')}"}

@@ -1,6 +1,7 @@
 """The consumer loop on a real broker: sets, offsets beside effects, poison, parked keys, rebalances."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -119,6 +120,21 @@ async def test_a_parked_key_survives_a_restart_of_its_consumer(
     await send(producer, topic, ("A", "2"))
     async with consume(topic):
         await eventually(lambda: values_of(effects, "A"), accept=lambda v: v == ["1", "2"], timeout_s=30)
+
+
+async def test_a_key_too_long_for_an_index_is_parked_all_the_same(
+    effects: Pool, producer: Producer, make_topic: Callable[..., str], consume: Consume
+) -> None:
+    topic, key = make_topic(), secrets.token_hex(5_000)
+
+    async def fail(_conn: Connection, _messages: list[Message]) -> None:
+        raise Transient("away")
+
+    await send(producer, topic, (key, "1"))
+    async with consume(topic, fail):
+        await eventually(lambda: effects.fetchval("SELECT EXISTS (SELECT FROM parked_keys)"), timeout_s=30)
+    async with consume(topic):
+        await eventually(lambda: values_of(effects, key), accept=lambda v: v == ["1"], timeout_s=30)
 
 
 async def test_after_the_last_attempt_the_head_is_buried_and_the_rest_go_on(

@@ -21,6 +21,7 @@ from chassis.settings import ChassisSettings
 from chassis.telemetry import current_traceparent
 from opentelemetry.sdk.trace import TracerProvider
 
+from tests.integration.chassis_data.consuming import declare
 from tests.support.eventually import eventually
 from tests.support.ports import free_port
 
@@ -82,6 +83,28 @@ async def test_a_missing_topic_is_told_and_the_client_lives_on(
     assert isinstance(results[0], TopicUnknown)
     assert isinstance(results[1], Ack)
     assert producer.connected
+
+
+async def test_a_topic_that_is_declared_later_is_found_and_nobody_waits_for_it_meanwhile(
+    kafka_settings: ChassisSettings, make_topic: MakeTopic
+) -> None:
+    present, missing = make_topic(), "missing." + uuid.uuid4().hex
+    limits = ProducerLimits(metadata_timeout_s=0.5, unknown_topic_pause_s=3600)
+    async with producer_of(kafka_settings, limits) as producer:
+        both = [Record(missing, b"k", b"v"), Record(present, b"k", b"v")]
+        for _ in range(3):
+            results = await producer.send_many(both)
+            assert isinstance(results[0], TopicUnknown)
+            assert isinstance(results[1], Ack)
+        # Only the first of them waited: the topic is looked for again after its pause.
+        assert producer._unknown[missing] > time.monotonic() + 3000
+        await declare(kafka_settings.kafka_bootstrap, missing)
+
+        async def send() -> bool:
+            producer._unknown[missing] = 0.0
+            return isinstance((await producer.send_many(both))[0], Ack)
+
+        await eventually(send)
 
 
 async def test_without_a_broker_start_succeeds_and_sends_fail_in_bounded_time() -> None:

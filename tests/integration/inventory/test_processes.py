@@ -14,6 +14,7 @@ from tests.support.databases import Databases
 from tests.support.eventually import eventually_sync
 from tests.support.ports import free_port
 
+START_TIMEOUT_S = 90.0  # a full machine starts a process slowly, and fails no test by that
 CALLER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -47,11 +48,13 @@ def running(module: str, environment: dict[str, str]) -> Iterator[str]:
             return False
 
     try:
-        eventually_sync(ready, timeout_s=30)
+        eventually_sync(ready, timeout_s=START_TIMEOUT_S)
         yield base
-    finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(START_TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_api_is_there_without_kafka_and_redis(environment: dict[str, str]) -> None:

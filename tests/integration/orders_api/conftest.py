@@ -6,13 +6,25 @@ import httpx
 import pytest
 from orders.settings import OrdersSettings
 
+from tests.support.databases import Databases
 from tests.support.orders import Served, Shelf, serving, settings_of, shelf
 
 
-@pytest.fixture
-def inventory(migrated_dsn: Callable[[str], str], redis_url: str) -> Iterator[Shelf]:
-    with shelf(migrated_dsn("inventory"), redis_url) as made:
+@pytest.fixture(scope="module")
+def standing_shelf(databases: Databases, _redis_of_worker: str) -> Iterator[Shelf]:
+    """One inventory for the tests of a module: a server and its database cost more than emptying it."""
+    dsn = databases.migrated("inventory")
+    with shelf(dsn, _redis_of_worker) as made:
         yield made
+    databases.drop(dsn)
+
+
+@pytest.fixture
+async def inventory(standing_shelf: Shelf) -> Shelf:
+    """Empty, and well; what it remembers is which keys of receipts were used."""
+    standing_shelf.mood, standing_shelf.requests = "well", 0
+    await standing_shelf.value("TRUNCATE stock, stock_movements, idempotency_keys")
+    return standing_shelf
 
 
 @pytest.fixture

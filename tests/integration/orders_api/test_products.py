@@ -66,7 +66,9 @@ async def test_the_same_receipt_at_once_over_two_processes_adds_once(
     near = settings.model_copy(update={"inventory_url": inventory.url})
     async with serving(near) as a, serving(near) as b:
         await put_product(a.client(), "mug", stock=0)
-        answers = await asyncio.gather(*(receive((a, b)[n % 2].client(), "mug", 7, "r") for n in range(20)))
+        answers = await asyncio.gather(
+            *(receive((a, b)[n % 2].client(), "mug", 7, "at-once") for n in range(20))
+        )
         seen = (await a.client().get("/v1/products/mug")).json()
 
     assert {answer.status_code for answer in answers} <= {200, 409}
@@ -170,14 +172,14 @@ async def test_a_lost_answer_of_inventory_is_asked_for_again(
 ) -> None:
     await put_product(api, stock=5)
     inventory.mood = "lost"
-    lost = await receive(api, "mug", 10, "r")
+    lost = await receive(api, "mug", 10, "lost")
     again = await api.put("/v1/products/cup", json={**PRODUCT, "stock": 8})
     inventory.mood = "well"
 
     assert (lost.status_code, lost.json()["code"]) == (503, "inventory_unavailable")
     assert again.status_code == 503
     assert await shop.value("SELECT count(*) FROM products WHERE sku = 'cup'") == 0
-    assert (await receive(api, "mug", 10, "r")).json()["stock"] == 15
+    assert (await receive(api, "mug", 10, "lost")).json()["stock"] == 15
     assert (await put_product(api, "cup", stock=8))["stock"] == 8
 
 

@@ -129,14 +129,15 @@ async def test_a_list_takes_every_filter(office: Office) -> None:
     for name in ("topic", "partition", "event_type", "error_class", "state"):
         assert await office.offsets(**{name: other[name]}) == [2, 1], name
     assert await office.offsets(until=other["failed_at"]) == [1]
-    assert await office.offsets(since="2030-01-31T12:30:00+00:00", until="2030-01-31T14:00:00") == [2]
+    for since in ("2030-01-31T12:30:00+00:00", "2030-01-31T12:30:00 00:00", "2030-01-31 12:30"):
+        assert await office.offsets(since=since, until="2030-01-31T14:00:00") == [2], since
 
 
 UNKNOWN_PARAMS: list[Json] = [
     {"colour": "red"},
     {"state": "lost"},
     {"limit": 0},
-    {"limit": 101},
+    {"limit": 1_001},
     {"partition": -1},
     {"offset": 2**63},
     {"since": "yesterday"},
@@ -201,6 +202,20 @@ async def test_a_long_run_answers_in_time_and_goes_on_in_a_worker(office: Office
         )
     assert over["done"] == 60
     assert await office.desk.sent_offsets() == list(range(60))
+
+
+async def test_a_process_that_leaves_keeps_nobody_waiting(orders_dsn: str) -> None:
+    patient = letter_settings(orders_dsn, "redis://127.0.0.1:9", redrive_wait_s=60.0, request_timeout_s=90.0)
+    async with serving(patient) as served:
+        office = Office(served, Desk(patient, served.pool), served.operator())
+        await office.desk.index(*(death(offset) for offset in range(60)))
+        asked = asyncio.create_task(office.post("/redrive", filter={}, rate=1, max=50))
+        await eventually(lambda: office.desk.rows("SELECT id FROM redrive_runs"), timeout_s=20)
+        served.app.state.health.ready = False
+        answer = await asked
+        assert (answer["state"], answer["done"]) == ("running", len(await office.desk.sent()))
+        (row,) = await office.desk.rows("SELECT locked_until = '-infinity' AS free FROM redrive_runs")
+        assert row["free"], "any worker may go on at once"
 
 
 async def test_a_run_can_be_stopped(office: Office) -> None:

@@ -6,12 +6,14 @@ import sys
 from statistics import linear_regression
 from typing import Any
 
+import asyncpg
 import pytest
 from orders.domain.letters import Filter, Kind, State
 from orders.problems import RunNotFound
 from orders.settings import OrdersSettings
 from orders.usecases import redrive, redrive_runs
 from orders.usecases.redrive_runs import Overtaken
+from prometheus_client import REGISTRY
 
 from tests.support.eventually import eventually
 from tests.support.letters import (
@@ -217,7 +219,7 @@ async def test_the_rate_is_kept_within_a_tenth(desk: Desk, rate: float) -> None:
 async def test_a_run_goes_on_in_a_worker_when_its_owner_is_killed(
     settings: OrdersSettings, desk: Desk
 ) -> None:
-    await desk.index(*(death(offset) for offset in range(60)))
+    await desk.index(*(death(offset) for offset in range(40)))
     environment = {
         **os.environ,
         "DATABASE_URL": settings.database_url,
@@ -232,15 +234,15 @@ async def test_a_run_goes_on_in_a_worker_when_its_owner_is_killed(
         process.kill()
         await process.wait()
     left = len(await desk.sent_offsets())
-    assert 0 < left < 60
+    assert 0 < left < 40
     (row,) = await desk.rows("SELECT id, done, state FROM redrive_runs")
     assert (row["done"], row["state"]) == (left, "running")
     async with working(desk, desk):
         over = await eventually(
             lambda: redrive_runs.get(desk, row["id"]), timeout_s=30, accept=lambda found: found.is_over
         )
-    assert (over.matched, over.done, over.fencing) == (60, 60, 2)
-    assert await desk.sent_offsets() == list(range(60))
+    assert (over.matched, over.done, over.fencing) == (40, 40, 2)
+    assert await desk.sent_offsets() == list(range(40))
 
 
 async def test_an_owner_that_stalls_past_its_lease_writes_no_more(desk: Desk) -> None:
@@ -266,6 +268,58 @@ async def test_an_answer_that_comes_too_early_leaves_the_rest_to_a_worker(desk: 
         )
     assert over.done == 30
     assert await desk.sent_offsets() == list(range(30))
+
+
+async def test_a_run_survives_its_connections(desk: Desk) -> None:
+    """Cut at any moment, also between a commit and its answer: each letter is sent once."""
+    await desk.index(*(death(offset) for offset in range(150)))
+    begun = await redrive_runs.begin(desk, order_of(rate=100.0))
+    task = asyncio.create_task(redrive_runs.work_to_the_end(desk, begun))
+    knife = await asyncpg.connect(desk.settings.database_url)
+    try:
+        for _ in range(5):
+            await knife.execute(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                """
+            )
+            await asyncio.wait([task], timeout=0.25)
+    finally:
+        await knife.close()
+    over = await task
+    assert (over.matched, over.done) == (150, 150)
+    assert await desk.sent_offsets() == list(range(150))
+
+
+async def test_a_transaction_holds_no_more_bytes_than_it_may(settings: OrdersSettings) -> None:
+    async with desk_of(settings.model_copy(update={"redrive_batch_bytes_max": 1_500})) as desk:
+        await desk.index(*(death(offset, value=b"x" * 1_000) for offset in range(6)), death(6, value=None))
+        assert await run(desk) == (7, 7)
+        assert await desk.sent_offsets() == list(range(7))
+        rows = await desk.rows("SELECT count(*) AS letters FROM outbox GROUP BY created_at")
+    assert sorted(row["letters"] for row in rows) == [1, 1, 1, 1, 1, 2]
+
+
+async def test_the_worker_tells_how_many_letters_there_are(desk: Desk) -> None:
+    await desk.index(*(death(offset, group="inventory") for offset in range(5)))
+    await desk.index(death(9, group="who-knows"), death(9, group="nor-this"))
+    before = sample("redrives_total", group="inventory", outcome="redriven")
+    await run(desk, letters_max=2)
+    await run(desk, Kind.DISCARD, letters_max=1, group="inventory")
+    assert sample("redrives_total", group="inventory", outcome="redriven") == before + 2
+    expected = {"dead": 2.0, "redriven": 2.0, "discarded": 1.0, "resolved": 0.0}
+    async with working(desk):
+        await eventually(
+            lambda: {state: sample("dead_letters", group="inventory", state=state) for state in expected},
+            accept=lambda found: found == expected,
+        )
+        assert sample("dead_letters", group="orders", state="dead") == 0
+        assert sample("dead_letters", group="other", state="dead") == 2
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_a_run_that_is_stopped_does_no_more(desk: Desk) -> None:

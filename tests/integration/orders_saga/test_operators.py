@@ -1,5 +1,8 @@
 """What operators see and do: stuck sagas, the push by hand, the check over HTTP and in a terminal."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,7 @@ from orders import reconcile as terminal
 from orders.domain import facts
 from orders.domain.saga import State
 from orders.usecases.tenants import put_tenants
+from prometheus_client import REGISTRY
 
 from tests.support.orders import TENANTS, Served, key_of, serving
 
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 async def served(desk: "Desk", redis_url: str) -> AsyncIterator[Served]:
     async with serving(desk.settings.model_copy(update={"redis_url": redis_url})) as made:
         yield made
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
 
 
 async def stuck_refund(desk: "Desk") -> str:
@@ -44,6 +52,10 @@ async def test_a_stuck_saga_is_listed_measured_and_pushed(desk: "Desk", served: 
     assert item["state"] == "refunding"
     assert item["due_at"] is None
     assert item["last_error"] == "expired_or_canceled_card"
+    await desk.sweeper().measure()
+    assert gauge("orders_sagas_stuck") == 1
+    assert gauge("orders_in_flight", state="refunding") == 1
+    assert gauge("orders_in_flight", state="capturing") == 0
     desk.far_end.refunds_fail = False
     answer = await operator.post(f"/v1/admin/sagas/{order_id}/push")
     assert answer.status_code == 200, answer.text
@@ -106,3 +118,21 @@ async def test_the_terminal_shows_the_same_checks(desk: "Desk") -> None:
     table = terminal.table_of(checks)
     assert len(table.splitlines()) == len(checks) == 7
     assert "WRONG  stock_conserved" in table
+
+
+async def test_the_command_fails_when_a_check_does(desk: "Desk") -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": desk.settings.database_url,
+        "STRIPE_API_KEY": "sk_test_orders",
+        "STRIPE_API_BASE": desk.far_end.url,
+        "INVENTORY_URL": "http://127.0.0.1:9",
+    }
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orders.reconcile", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await command.communicate()
+    assert command.returncode == 1
+    assert "ok     orders_have_one_state" in out.decode()
+    assert "ok     charges_match_orders" in out.decode()
+    assert "WRONG  stock_conserved" in out.decode()

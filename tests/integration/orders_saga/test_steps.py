@@ -4,12 +4,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from chassis.server import StopSignal
 from orders.domain import facts
 from orders.domain.facts import StockConfirmed, StockReserved
 from orders.domain.saga import State
 from orders.payments import payments_of
+from orders.usecases import retention
 
+from tests.support.eventually import eventually
 from tests.support.far_end import ASKS_CUSTOMER, DECLINED, PROCESSING
+from tests.support.processes import connected
 
 if TYPE_CHECKING:
     from tests.integration.orders_saga.conftest import Desk
@@ -254,48 +258,39 @@ async def test_a_refund_that_fails_is_stuck_until_it_is_pushed_by_hand(desk: "De
     assert (await desk.timeline(order_id))[-1] == "cancelled"
 
 
-@pytest.mark.parametrize("called", ["before the call", "after the call", "reply lost"])
-@pytest.mark.parametrize("state", [State.RESERVING, State.AUTHORISING, State.CONFIRMING, State.CAPTURING])
-async def test_a_cancel_in_any_state_ends_cancelled_with_everything_given_back(
-    desk: "Desk", state: State, called: str
-) -> None:
-    order_id = await desk.brought_to(state)
-    executor = desk.executor()
-    if called == "reply lost":
-        desk.far_end.mood = "lossy"
-        await desk.work(executor)
-        desk.far_end.mood = "well"
-    elif called == "after the call":
-        await executor.turn()
-        if executor._calls:
-            await asyncio.wait(executor._calls)
-    await desk.cancel(order_id)
-    await desk.cancel(order_id)
-    await desk.work(executor)
-    await desk.goes_on(order_id)
-    timeline = await desk.timeline(order_id)
-    assert timeline[-1] == "cancelled"
-    assert timeline.count("cancelling") == 1
-    for intent in desk.far_end.of_order(order_id):
-        assert intent["status"] == "canceled" or desk.far_end.refunded(order_id) == 700
-    commands = [e["ce_type"] for e in await desk.told(order_id)]
-    assert "orders.stock-release-requested.v1" in commands
+async def test_a_database_that_cuts_connections_delays_steps_and_loses_none(desk: "Desk") -> None:
+    order_ids = [await desk.brought_to(State.AUTHORISING) for _ in range(30)]
+    executor, stop = desk.executor(), StopSignal()
+    running = asyncio.create_task(executor.run(stop))
+
+    async def confirming() -> int:
+        async with connected(desk.settings.database_url) as conn:
+            await conn.execute(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.3
+                """
+            )
+            count: int = await conn.fetchval("SELECT count(*) FROM sagas WHERE state = 'confirming'")
+            # A claim that was cut off after its commit waits for its lease.
+            await conn.execute("UPDATE sagas SET due_at = $1 WHERE state = 'authorising'", desk.clock())
+        executor.wake()
+        return count
+
+    await eventually(confirming, accept=lambda count: count == len(order_ids), timeout_s=60)
+    stop.set()
+    await running
+    assert all(len(desk.far_end.of_order(order_id)) == 1 for order_id in order_ids)
 
 
-async def test_cancels_answers_and_events_at_once_leave_one_end(desk: "Desk") -> None:
-    order_ids = [await desk.brought_to(State.AUTHORISING) for _ in range(20)]
-
-    async def cancel_all() -> None:
-        for order_id in reversed(order_ids):
-            await desk.cancel(order_id)
-
-    async def confirm_all() -> None:
-        for order_id in order_ids:
-            await desk.learn(order_id, StockConfirmed())
-
-    await asyncio.gather(desk.work(), desk.work(), cancel_all(), confirm_all())
-    for order_id in order_ids:
-        await desk.goes_on(order_id)
-        assert (await desk.timeline(order_id))[-1] == "cancelled"
-        for intent in desk.far_end.of_order(order_id):
-            assert intent["status"] == "canceled" or desk.far_end.refunded(order_id) == 700
+async def test_what_is_kept_for_a_while_is_forgotten_and_no_sooner(desk: "Desk") -> None:
+    old = [("orders", "old", 10), ("orders", "young", 8)]
+    for consumer, event_id, days in old:
+        await desk.value(
+            "INSERT INTO inbox (consumer, event_id, seen_at) VALUES ($1, $2, now() - $3 * interval '1 day')",
+            consumer,
+            event_id,
+            days,
+        )
+    assert await retention.reap(desk.settings, desk.pool) == 1
+    assert await desk.value("SELECT string_agg(event_id, ',') FROM inbox") == "young"

@@ -31,6 +31,13 @@ async def test_a_link_redirects_from_every_tier_and_says_nothing_else(
     before = [await process.metric(name) for process, name in series]
     link = await create(api, slug="hello-there")
     cold = await api.get("/hello-there", headers={"X-Request-Id": "mine-1"})
+
+    async def held() -> bool:
+        # The creation's own notice may come after the cold read and drop what that read put into L1.
+        await api.get("/hello-there")
+        return await first.metric(series[1][1]) > before[1]
+
+    await eventually(held)
     warm = await api.get("/hello-there")
     shared = await other.get("/hello-there")
     for answer in (cold, warm, shared):
@@ -41,7 +48,8 @@ async def test_a_link_redirects_from_every_tier_and_says_nothing_else(
     assert cold.headers["x-request-id"] == "mine-1"
     assert len(warm.headers["x-request-id"]) == 32
     after = [await process.metric(name) for process, name in series]
-    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
+    from_postgres, from_l1, from_redis = (b - a for a, b in zip(before, after, strict=True))
+    assert (from_postgres >= 1, from_l1 >= 2, from_redis) == (True, True, 1)
 
 
 @pytest.mark.parametrize(

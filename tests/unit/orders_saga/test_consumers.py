@@ -13,6 +13,7 @@ from orders.usecases.saga import Change
 
 INTENT = "payments.payment-intent-changed.v1"
 REFUND = "payments.refund-changed.v1"
+ORDER = "ord_01vQ3Zt5sLJ9XW0bC2dE4f"
 EVENTS = OurEvents(consumer=GROUP, types=TYPES)
 
 
@@ -28,7 +29,7 @@ def read(event_type: str, data: Any) -> Change | None:
 
 
 def intent(change: str, **more: Any) -> dict[str, Any]:
-    return {"change": change, "id": "pi_1", "metadata": {"order_id": "ord_1", "x": "y"}, **more}
+    return {"change": change, "id": "pi_1", "metadata": {"order_id": ORDER, "x": "y"}, **more}
 
 
 def refund(status: str, **more: Any) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def refund(status: str, **more: Any) -> dict[str, Any]:
         "id": "re_1",
         "status": status,
         "payment_intent": "pi_1",
-        "metadata": {"order_id": "ord_1"},
+        "metadata": {"order_id": ORDER},
         **more,
     }
 
@@ -73,7 +74,7 @@ def test_the_type_of_inventorys_answer_says_it_all(event_type: str, fact: facts.
     ],
 )
 def test_an_event_of_our_payment_names_its_intent(data: dict[str, Any], fact: facts.Fact) -> None:
-    assert read(INTENT, data) == Change("ord_1", fact, intent_id="pi_1")
+    assert read(INTENT, data) == Change(ORDER, fact, intent_id="pi_1")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_an_event_of_our_payment_names_its_intent(data: dict[str, Any], fact: fa
     ],
 )
 def test_an_event_of_our_refund_names_the_intent_it_is_of(data: dict[str, Any], fact: facts.Fact) -> None:
-    assert read(REFUND, data) == Change("ord_1", fact, intent_id="pi_1")
+    assert read(REFUND, data) == Change(ORDER, fact, intent_id="pi_1")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,7 @@ def test_an_event_of_our_refund_names_the_intent_it_is_of(data: dict[str, Any], 
         (INTENT, intent("payment_intent.of_next_year")),
         (INTENT, intent("payment_intent.succeeded") | {"metadata": {}}),
         (INTENT, {"change": "payment_intent.succeeded", "id": "pi_1"}),
+        (INTENT, intent("payment_intent.succeeded") | {"metadata": {"order_id": "\u0000"}}),
         (REFUND, refund("pending")),
         (REFUND, refund("succeeded") | {"metadata": {"invoice": "7"}}),
     ],

@@ -56,6 +56,9 @@ class ProducerLimits:
     send_timeout_s: float = 10.0
     connect_timeout_s: float = 5.0
     metadata_timeout_s: float = 3.0
+    unknown_topic_pause_s: float = 2.0
+    unknown_topics_max: int = 1_000
+    look_again_s: float = 0.3
     stop_timeout_s: float = 5.0
     discard_timeout_s: float = 1.5
     retry_min_s: float = 0.25
@@ -79,6 +82,8 @@ class Producer:
         self._broken = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._inflight = 0
+        # Topic -> when to look for it again.
+        self._unknown: dict[str, float] = {}
 
     @property
     def connected(self) -> bool:
@@ -158,12 +163,10 @@ class Producer:
         records: Sequence[Record],
         results: list[Result],
     ) -> None:
-        try:
-            async with asyncio.timeout(self._limits.metadata_timeout_s):
-                count = len(await client.partitions_for(topic))
-        except (TimeoutError, kafka_errors.KafkaError) as error:
+        count = await self._partition_count(client, topic)
+        if count is None:
             for index in indexes:
-                results[index] = TopicUnknown(f"{topic}: {type(error).__name__}")
+                results[index] = TopicUnknown(topic)
             return
         lone = random.randrange(count)  # noqa: S311 - spreads records without a key
         groups: dict[int, list[int]] = {}
@@ -176,6 +179,23 @@ class Producer:
                 for partition, group in groups.items()
             )
         )
+
+    async def _partition_count(self, client: AIOKafkaProducer, topic: str) -> int | None:
+        """A topic that is not there is waited for once, then looked for now and then: others go on."""
+        look_at = self._unknown.get(topic)
+        if look_at is not None and time.monotonic() < look_at:
+            return None
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.metadata_timeout_s if look_at is None else limits.look_again_s):
+                count = len(await client.partitions_for(topic))
+        except (TimeoutError, kafka_errors.KafkaError):
+            if len(self._unknown) >= limits.unknown_topics_max:
+                self._unknown.clear()
+            self._unknown[topic] = time.monotonic() + limits.unknown_topic_pause_s
+            return None
+        self._unknown.pop(topic, None)
+        return count
 
     async def _send_partition(
         self,
@@ -251,6 +271,7 @@ class Producer:
 
     async def _serve(self, client: AIOKafkaProducer) -> None:
         self._broken.clear()
+        self._unknown.clear()
         self._client = client
         self._ready.set()
         _CONNECTED.set(1)

@@ -1,4 +1,12 @@
-"""A reservation: what an order was promised, and the last thing that it was told."""
+"""A reservation: what an order was promised, and the last thing that it was told.
+
+nothing  --reserve--> reserved | refused      nothing  --confirm--> refused
+reserved --confirm--> confirmed               reserved --time--> expired
+expired  --reserve--> reserved | refused      expired  --confirm--> confirmed | refused
+any      --release--> released                released --reserve, confirm--> refused
+
+Every command that is not drawn changes nothing, and is answered with the event of the state.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -6,13 +14,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Every command that is not drawn changes nothing, and is answered with the event of the state.
-
-    nothing  --reserve--> reserved | refused      nothing  --confirm--> refused
-    reserved --confirm--> confirmed               reserved --time--> expired
-    expired  --reserve--> reserved | refused      expired  --confirm--> confirmed | refused
-    any      --release--> released                released --reserve, confirm--> refused
-    """
+    """The last event that was told of a reservation."""
 
     RESERVED = "reserved"
     REFUSED = "refused"

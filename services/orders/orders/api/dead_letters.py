@@ -25,12 +25,11 @@ router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencie
 # Kept of a request's time, to end a step and write the answer.
 ANSWER_S: Final = 2.0
 
-
 RunId = Annotated[str, Path(description="The `run_id` of a redrive or a discard.")]
 
 
 class LettersQuery(FilterIn):
-    limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
+    limit: int = Field(default=50, ge=1, le=1_000, description="Items a page.")
     cursor: str | None = Field(
         default=None, description="`next_cursor` of the page before, with the same filters."
     )
@@ -119,7 +118,9 @@ async def _run(request: Request, kind: Kind, body: RunIn) -> RunOut:
         dry_run=body.dry_run,
     )
     wait_s = deadline.time_left(settings.redrive_wait_s + ANSWER_S) - ANSWER_S
-    return letter_shapes.run_out(await redrive_runs.begin_and_wait(resources, order, wait_s=wait_s))
+    health = request.app.state.health
+    run = await redrive_runs.begin_and_wait(resources, order, wait_s=wait_s, leaving=lambda: not health.ready)
+    return letter_shapes.run_out(run)
 
 
 def _run_id(text: str) -> UUID:

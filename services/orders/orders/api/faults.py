@@ -28,7 +28,7 @@ OfGroup = Annotated[Name | None, Query(description="Of one consumer group; of al
     status_code=201,
     summary="Make a consumer fail",
     dependencies=[JsonBody],
-    responses=problem_responses(*WITH_BODY, FaultsFull),
+    responses=problem_responses(*WITH_BODY, FaultsFull, GroupUnknown),
 )
 async def put_fault(request: Request, body: FaultIn) -> FaultOut:
     """What fits fails from the next batch on, until the count is used up or the fault is taken away."""

@@ -9,6 +9,7 @@ from chassis.problems import (
     Overloaded,
     TooManyRequests,
     Unauthorized,
+    ValidationFailed,
 )
 from fastapi import Query
 
@@ -23,7 +24,7 @@ from orders.problems import (
 
 ALWAYS: Final = (Unauthorized, TooManyRequests, DatabaseAway, Overloaded)
 ADMIN: Final = (Forbidden, *ALWAYS)
-WITH_BODY: Final = (MalformedBody, BodyTooLarge, MediaTypeUnsupported)
+WITH_BODY: Final = (MalformedBody, BodyTooLarge, MediaTypeUnsupported, ValidationFailed)
 WITH_KEY: Final = (IdempotencyKeyMissing, IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyMismatch)
 
 PageLimit = Annotated[int, Query(alias="limit", ge=1, le=100, description="Items a page.")]

@@ -39,4 +39,4 @@ CREATE TABLE sagas (
 CREATE INDEX sagas_money_due ON sagas (due_at) WHERE state IN ('authorising', 'capturing', 'voiding', 'refunding');
 CREATE INDEX sagas_commands_due ON sagas (due_at) WHERE state IN ('reserving', 'confirming', 'releasing');
 CREATE INDEX sagas_give_up ON sagas (give_up_at) WHERE state = 'authorising' AND reason IS NULL AND NOT cancelling;
-CREATE INDEX sagas_live ON sagas (state, entered_at) WHERE state <> 'done';
+CREATE INDEX sagas_live ON sagas (order_id) WHERE state <> 'done';

@@ -33,7 +33,8 @@ CREATE TABLE dead_letters (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX dead_letters_open ON dead_letters (ordinal) WHERE state IN ('dead', 'redriven');
-CREATE INDEX dead_letters_key ON dead_letters (key, ordinal);
+-- By hash: a key may be longer than a B-tree takes.
+CREATE INDEX dead_letters_key ON dead_letters USING hash (key);
 CREATE INDEX dead_letters_settled ON dead_letters (updated_at) WHERE state IN ('resolved', 'discarded');
 
 -- A redrive or a discard: whoever holds the lease takes the next letters, and a dead owner's run is taken over.

@@ -100,7 +100,9 @@ async def completed(conn: Connection, *, after: str, until: datetime, limit: int
     )
 
 
-async def finished(conn: Connection, *, after: str, last: str | None, until: datetime) -> list[Record]:
+async def finished(
+    conn: Connection, *, after: str, last: str | None, until: datetime, limit: int
+) -> list[Record]:
     """Orders above `after`, up to `last`, that had ended by then."""
     return await conn.fetch(
         """
@@ -108,8 +110,10 @@ async def finished(conn: Connection, *, after: str, last: str | None, until: dat
         FROM orders
         WHERE id > $1 AND ($2::text IS NULL OR id <= $2) AND finished_at <= $3
         ORDER BY id
+        LIMIT $4
         """,
         after,
         last,
         until,
+        limit,
     )

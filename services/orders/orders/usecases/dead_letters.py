@@ -14,6 +14,9 @@ from orders.settings import OrdersSettings
 from orders.store import dead_letters as store
 
 ACTIONS_SHOWN_MAX: Final = 200
+# The index is a consumer group too: what it cannot read is a letter of its own.
+INDEX: Final = "dead-letters"
+OTHER: Final = "other"
 
 _LETTERS = metrics.gauge("dead_letters", "Dead letters in the index.", ("group", "state"))
 
@@ -62,14 +65,16 @@ async def show(desk: Desk, letter_id: UUID) -> Whole:
 
 
 async def measure(desk: Desk) -> None:
-    """Set the gauge; a group or state that has no letters any more reads 0."""
+    """Set the gauges; groups that nobody knows are counted together, for a header can say anything."""
     async with desk.db.acquire() as conn:
         rows = await store.count(conn)
-    counts = {(row["consumer_group"], row["state"]): row["letters"] for row in rows}
-    groups = {group for group, _ in counts} | set(desk.settings.redrivable)
-    for group in groups:
-        for state in State:
-            _LETTERS.labels(group, state).set(counts.get((group, state), 0))
+    known = (*desk.settings.redrivable, INDEX, OTHER)
+    counts = {(group, state): 0 for group in known for state in State}
+    for row in rows:
+        group = row["consumer_group"] if row["consumer_group"] in known else OTHER
+        counts[group, State(row["state"])] += row["letters"]
+    for labels, letters in counts.items():
+        _LETTERS.labels(*labels).set(letters)
 
 
 def letter_of(row: Any) -> Letter:

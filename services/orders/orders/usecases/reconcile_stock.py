@@ -85,26 +85,39 @@ class StockCheck:
         return Check(RESERVATIONS, ok=not reading.wrong and away is None, detail=detail)
 
     async def _compare_page(self, after: str, started: datetime) -> str | None:
-        """Where the next page begins."""
+        """Where the next page of reservations begins."""
         page = await self._page(after)
         states = {one.order_id: one.state for one in page.items}
-        async with self._db.acquire() as conn:
-            rows = await store.finished(conn, after=after, last=page.next_after, until=started)
         self._reading.reservations += len(states)
-        self._reading.orders += len(rows)
-        for row in rows:
-            status = Status(row["status"])
-            if stock_difference(row["id"], status, states.get(row["id"])) is not None:
-                self._reading.suspects[row["id"]] = (after, status)
-        return page.next_after
+        above, limit = after, self._settings.reconcile_orders_page
+        while True:
+            async with self._db.acquire() as conn:
+                rows = await store.finished(
+                    conn, after=above, last=page.next_after, until=started, limit=limit
+                )
+            self._reading.orders += len(rows)
+            for row in rows:
+                self._compare(row["id"], Status(row["status"]), states.get(row["id"]), page_after=after)
+            if len(rows) < limit:
+                return page.next_after
+            above = rows[-1]["id"]
+
+    def _compare(self, order_id: str, status: Status, state: str | None, *, page_after: str) -> None:
+        told = stock_difference(order_id, status, state)
+        if told is None:
+            return
+        if len(self._reading.suspects) < self._settings.reconcile_rechecks_max:
+            self._reading.suspects[order_id] = (page_after, status)
+        else:
+            self._reading.wrong.append(told)
 
     async def _look_again(self) -> None:
         """Their orders had ended before the first look, so this one is the last word."""
         pages: dict[str, dict[str, str]] = {}
         for order_id, (after, status) in self._reading.suspects.items():
-            if after not in pages and len(pages) < self._settings.reconcile_rechecks_max:
+            if after not in pages:
                 pages[after] = {one.order_id: one.state for one in (await self._page(after)).items}
-            told = stock_difference(order_id, status, pages.get(after, {}).get(order_id))
+            told = stock_difference(order_id, status, pages[after].get(order_id))
             if told is not None:
                 self._reading.wrong.append(told)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ from orders.store import dead_letters, redrives
 from orders.usecases.dead_letters import Desk
 
 _log = get_logger(__name__)
+
+LOOK_EVERY_S: Final = 0.25
 
 _REDRIVES = metrics.counter(
     "redrives_total", "Dead letters sent to their group again, or discarded.", ("group", "outcome")
@@ -72,14 +74,22 @@ async def get(desk: Desk, run_id: UUID) -> Run:
     return run_of(row)
 
 
-async def begin_and_wait(desk: Desk, order: Order, *, wait_s: float) -> Run:
-    """Work the run off in this process for at most `wait_s`; what is left then is any worker's."""
-    run = await begin(desk, order)
+async def begin_and_wait(
+    desk: Desk, order: Order, *, wait_s: float, leaving: Callable[[], bool] = lambda: False
+) -> Run:
+    """Work the run off in this process for at most `wait_s`; what is left then is any worker's.
+
+    `leaving` tells that the process is about to end, which nobody shall wait for.
+    """
+    run, enough = await begin(desk, order), asyncio.Event()
+    work = asyncio.create_task(work_off(desk, run, enough))
+    until = time.monotonic() + wait_s
     try:
-        async with asyncio.timeout(wait_s):
-            await work_off(desk, run, asyncio.Event())
-    except TimeoutError:
-        _log.info("redrive.handed_over", run=str(run.id))
+        while not (work.done() or leaving()) and (left_s := until - time.monotonic()) > 0:
+            await asyncio.wait([work], timeout=min(left_s, LOOK_EVERY_S))
+    finally:
+        enough.set()
+        await work
     return await get(desk, run.id)
 
 

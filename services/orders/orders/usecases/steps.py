@@ -73,8 +73,14 @@ class Executor:
                 again = False
                 await asyncio.sleep(self._settings.saga_poll_s)
             if not again:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._settings.saga_poll_s)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Until there is something to do; while other calls are about to end, a moment longer, for them."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), self._settings.saga_poll_s)
+        if self._calls:
+            await asyncio.sleep(self._settings.saga_linger_s)
 
     async def turn(self, *, claiming: bool = True) -> bool:
         """Settle what has ended, begin what is due; true when there may be more of either at once."""

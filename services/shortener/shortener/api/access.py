@@ -6,16 +6,13 @@ from typing import Annotated, Any
 
 from chassis import auth, ratelimit
 from chassis.auth import KeyCache
-from chassis.problems import TooManyRequests, Unauthorized
+from chassis.problems import Unauthorized
 from chassis.ratelimit import Limit, RateLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortener.settings import ShortenerSettings
 from shortener.usecases.resources import Tenant
-
-_STATE = "ratelimit_headers"
 
 # Only for the OpenAPI document: the chassis reads the header itself.
 _bearer = HTTPBearer(auto_error=False, description="API key of a tenant.", scheme_name="ApiKey")
@@ -61,12 +58,7 @@ async def _anyone(request: Request) -> str:
 
 
 async def _weigh(limiter: RateLimiter, request: Request, limits: list[Limit]) -> None:
-    decision = await limiter.check(limits)
-    fields = ratelimit.headers(decision)
-    if decision.allowed:
-        request.scope["state"][_STATE] = fields
-        return
-    raise TooManyRequests(f"The limit of this {decision.limit.name} is reached.", headers=fields)
+    ratelimit.announce(request, await limiter.check(limits))
 
 
 def _address_limit(settings: ShortenerSettings, request: Request) -> Limit:
@@ -76,27 +68,6 @@ def _address_limit(settings: ShortenerSettings, request: Request) -> Limit:
 def address_of(request: Request) -> str:
     """The peer of the connection: headers that a client can forge decide nothing."""
     return request.client.host if request.client is not None else "unknown"
-
-
-class RateLimitHeaders:
-    """Adds the limiter's fields to whatever the answer turns out to be, problems included."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        state = scope.setdefault("state", {})
-
-        async def sender(message: Message) -> None:
-            if message["type"] == "http.response.start" and _STATE in state:
-                fields = [(name.lower().encode(), value.encode()) for name, value in state[_STATE].items()]
-                message["headers"] = [*message.get("headers", ()), *fields]
-            await send(message)
-
-        await self._app(scope, receive, sender)
 
 
 CallingTenant = Annotated[Tenant, Depends(_tenant)]
