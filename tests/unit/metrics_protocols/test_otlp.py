@@ -275,7 +275,7 @@ def test_failures_are_a_status_in_the_encoding_of_the_request() -> None:
 
 
 def many() -> ExportMetricsServiceRequest:
-    points = [number(n, number=str(n), text="x" * 100) for n in range(8000)]
+    points = [number(n, number=str(n), text="x" * 100) for n in range(5000)]
     message = request(
         gauge("a", *points), total("b", number(-1)), resource={"service__name": "s"}, scope="lib"
     )
@@ -307,9 +307,9 @@ def test_a_large_request_is_cut_into_pieces_that_are_the_same_together() -> None
 async def test_a_large_request_is_counted_through() -> None:
     res = Res()
     await export(res, many())
-    assert (res.verdict.received, res.verdict.accepted) == (16_002, 16_002)
+    assert (res.verdict.received, res.verdict.accepted) == (10_002, 10_002)
     assert max(len(payload.compressed) for payload in res.verdict.payloads) <= 2**20
-    assert len(res.stored) == 16_003
+    assert len(res.stored) == 10_002
 
 
 async def test_one_point_longer_than_any_point_is_malformed() -> None:
@@ -331,7 +331,7 @@ async def test_what_would_be_repeated_in_every_piece_is_bounded(message: ExportM
 
 
 async def test_a_histogram_that_outgrows_any_record_is_refused_alone() -> None:
-    labels = {f"k{n}": "v" * 1500 for n in range(20)}
+    labels: dict[str, Any] = {f"k{n}": "v" * 1500 for n in range(20)}
     point = buckets([1] * 200, [float(n) for n in range(199)])
     point.attributes.extend(number(**labels).attributes)
     res = Res()

@@ -77,7 +77,9 @@ def _labels(series: _Series) -> tuple[tuple[str, str], ...]:
     pairs = [(resource.type, resource.name) for resource in series.resources or ()]
     if series.source_type_name:
         pairs.append(("source_type_name", series.source_type_name))
-    labels = joined((label_name(key), value) for key, value in (*pairs, *tags(series.tags or ())) if key)
+    labels = joined(
+        (label_name(key), value) for key, value in (*pairs, *tags(series.tags or ())) if key and value
+    )
     return ((NAME, metric_name(series.metric)), *labels.items())
 
 

@@ -39,14 +39,20 @@ def from_json(body: bytes, tenant: Tenant) -> Iterator[Point | Refused]:
     """The like of `from_protobuf`."""
     json_bounds.check(body)
     try:
-        tree = json.loads(body, object_hook=_without_exemplars, parse_constant=_refuse_constant)
-        # An empty list, too, would pass for a message.
-        whole = tree if isinstance(tree, dict) else None
-        request = json_format.ParseDict(whole, ExportMetricsServiceRequest(), ignore_unknown_fields=True)
+        request = json_format.ParseDict(
+            _tree(body), ExportMetricsServiceRequest(), ignore_unknown_fields=True
+        )
     except (json_format.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BodyMalformed("the body is no ExportMetricsServiceRequest in JSON") from error
-    del tree, whole
     yield from _request(request, tenant, itertools.count())
+
+
+def _tree(body: bytes) -> dict[str, Any]:
+    tree = json.loads(body, object_hook=_without_exemplars, parse_constant=_refuse_constant)
+    if not isinstance(tree, dict):
+        # An empty list would pass for a message.
+        raise TypeError(type(tree).__name__)
+    return tree
 
 
 def _without_exemplars(found: dict[str, Any]) -> dict[str, Any]:
