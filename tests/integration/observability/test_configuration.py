@@ -91,11 +91,14 @@ def test_what_follows_from_another_alert_is_silenced(tmp_path: Path) -> None:
                 alert("SloBurnsFast", severity="page", service="payments", slo="payments-availability"),
                 alert("BankBreakerOpen", severity="page", job="payments", name="bank", service="payments"),
                 alert("BreakerOpen", severity="ticket", job="payments", name="bank"),
+                alert("MetricsWriterLagging", severity="ticket", job="metrics-writer"),
+                alert("ConsumerLagging", severity="ticket", job="metrics-writer", group="metrics-writer"),
+                alert("ConsumerLagging", severity="ticket", job="orders-worker", group="orders"),
             ]
             client.post(
                 "/alerts", content=json.dumps(told), headers={"content-type": "application/json"}
             ).raise_for_status()
-            loud = eventually_sync(lambda: _loud(client), timeout_s=20, accept=lambda found: len(found) == 4)
+            loud = eventually_sync(lambda: _loud(client), timeout_s=20, accept=lambda found: len(found) == 6)
     finally:
         process.terminate()
         process.wait(20)
@@ -105,6 +108,8 @@ def test_what_follows_from_another_alert_is_silenced(tmp_path: Path) -> None:
         ("TargetDown", "shortener-worker"),
         ("SloBurnsFast", "payments"),
         ("BankBreakerOpen", "payments"),
+        ("MetricsWriterLagging", "metrics-writer"),
+        ("ConsumerLagging", "orders-worker"),
     }
 
 
