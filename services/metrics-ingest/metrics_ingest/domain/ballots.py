@@ -112,7 +112,7 @@ class Ballots:
         if timestamp_ms > self._window.newest_ms:
             return verdict.TOO_FAR_IN_FUTURE
         try:
-            pairs = sorted((name.encode(), value.encode()) for name, value in sample.labels)
+            pairs = sorted([(name.encode(), value.encode()) for name, value in sample.labels])
         except UnicodeEncodeError:
             return verdict.INVALID_UTF8
         form = wire.put_labels(pairs)

@@ -7,6 +7,7 @@ whole message turns the first into the second (`guarded`).
 import contextlib
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from metrics_ingest.domain.bodies import BodyMalformed
 
@@ -30,6 +31,7 @@ SAMPLE_TIMESTAMP = 0x10
 
 _DOUBLE = struct.Struct("<d")
 _BITS = struct.Struct("<Q")
+_TIMES_KEPT = 1024
 _ONE_BYTE = [bytes((n,)) for n in range(128)]
 
 
@@ -123,21 +125,35 @@ def put_bytes(tag: int, content: bytes) -> bytes:
 
 def put_labels(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The label fields of a TimeSeries, in the order given."""
-    return b"".join(
-        put_bytes(LABEL, put_bytes(LABEL_NAME, name) + put_bytes(LABEL_VALUE, value)) for name, value in pairs
-    )
+    return b"".join([_put_label(name, value) for name, value in pairs])
+
+
+def _put_label(name: bytes, value: bytes) -> bytes:
+    size = len(name) + len(value) + 4
+    if size < GOES_ON:
+        # The usual one: all lengths of one byte.
+        return b"\x0a%c\x0a%c%b\x12%c%b" % (size, len(name), name, len(value), value)
+    return put_bytes(LABEL, put_bytes(LABEL_NAME, name) + put_bytes(LABEL_VALUE, value))
 
 
 def put_sample(timestamp_ms: int, value: float) -> bytes:
     """The sample field of a TimeSeries."""
-    return put_sample_bits(timestamp_ms, bits_of(value))
+    return _put_sample(timestamp_ms, _DOUBLE.pack(value))
 
 
 def put_sample_bits(timestamp_ms: int, bits: int) -> bytes:
-    return put_bytes(
-        SAMPLE,
-        b"%c%b%c%b" % (SAMPLE_VALUE, _BITS.pack(bits), SAMPLE_TIMESTAMP, put_varint(timestamp_ms & _U64)),
-    )
+    return _put_sample(timestamp_ms, _BITS.pack(bits))
+
+
+def _put_sample(timestamp_ms: int, value: bytes) -> bytes:
+    time = _put_time(timestamp_ms)
+    return b"%c%c%c%b%b" % (SAMPLE, 1 + len(value) + len(time), SAMPLE_VALUE, value, time)
+
+
+@lru_cache(maxsize=_TIMES_KEPT)
+def _put_time(timestamp_ms: int) -> bytes:
+    """Most samples of a request share theirs."""
+    return b"%c%b" % (SAMPLE_TIMESTAMP, put_varint(timestamp_ms & _U64))
 
 
 def put_series(form: bytes, samples: bytes) -> bytes:

@@ -109,10 +109,10 @@ def _bounded(point: Point | Refused) -> tuple[Point | Refused, int]:
     """With about as many bytes as it is written out; series of one point differ in a label at most."""
     if isinstance(point, Refused) or not point.series:
         return point, 0
-    labels = point.series[-1].labels
-    size = len(point.series) * (
-        _SAMPLE_BYTES + sum(len(name) + len(value) + _LABEL_BYTES for name, value in labels)
-    )
+    size = _SAMPLE_BYTES
+    for name, value in point.series[-1].labels:
+        size += len(name) + len(value) + _LABEL_BYTES
+    size *= len(point.series)
     if size > POINT_BYTES_MAX and len(point.series) > 1:
         return Refused(point.index, verdict.INVALID_HISTOGRAM), 0
     return point, size
