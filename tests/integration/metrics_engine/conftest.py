@@ -1,16 +1,30 @@
 """A database with the service's schema and two tenants."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from chassis import postgres
 
 from tests.integration.metrics_engine.registries import World, add_tenants, settings
+from tests.support.databases import Databases
+from tests.support.eventually import eventually
+from tests.support.metrics import empty
+
+
+@pytest.fixture(scope="module")
+def shared_dsn(databases: Databases) -> Iterator[str]:
+    """One database for the tests of a module; each finds it empty."""
+    dsn = databases.migrated("metrics_ingest")
+    yield dsn
+    databases.drop(dsn)
 
 
 @pytest.fixture
-async def world(migrated_dsn: Callable[[str], str]) -> AsyncIterator[World]:
-    dsn = migrated_dsn("metrics_ingest")
-    await add_tenants(dsn)
-    async with postgres.pool_of(settings(dsn)) as pool:
-        yield World(dsn, pool)
+async def world(shared_dsn: str) -> AsyncIterator[World]:
+    await empty(shared_dsn)
+    await add_tenants(shared_dsn)
+    async with postgres.pool_of(settings(shared_dsn)) as pool:
+        world = World(shared_dsn, pool)
+        # Budgets are of clock hours: a test must not see two of them.
+        await eventually(world.is_within_an_hour, timeout_s=60)
+        yield world

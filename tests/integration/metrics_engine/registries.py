@@ -64,6 +64,14 @@ class World:
                 "UPDATE series SET last_seen_at = last_seen_at - make_interval(secs => $1)", seconds
             )
 
+    async def is_within_an_hour(self) -> bool:
+        """Whether Postgres' clock hour ends in ten seconds at the earliest."""
+        async with self.pool.acquire() as conn:
+            left_s = await conn.fetchval(
+                "SELECT 3600 - extract(epoch FROM now() - date_trunc('hour', now(), 'UTC'))::integer"
+            )
+        return bool(left_s > 10)
+
     async def begin_another_hour(self) -> None:
         async with self.pool.acquire() as conn:
             await conn.execute("UPDATE series_budgets SET hour_at = hour_at - interval '1 hour'")

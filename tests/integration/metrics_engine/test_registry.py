@@ -180,7 +180,7 @@ async def test_two_processes_racing_spend_one_budget(world: World) -> None:
         answers = await asyncio.gather(*(racer.communicate(b"go\n") for racer in racers))
     admitted = [int(out) for out, _ in answers]
     assert [racer.returncode for racer in racers] == [0, 0]
-    # 2,400 different ones, 1,200 of them wanted by both: as many as the hour has room for, no more, no fewer.
+    # 2,400 different ones, 1,200 of them wanted by both: as many as the tenant may have, no more, no fewer.
     assert await world.count() == (2000, 2000)
     assert max(admitted) <= 1800
     assert sum(admitted) >= 2000

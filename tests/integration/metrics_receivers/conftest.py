@@ -1,11 +1,20 @@
 """Receivers in this process, on a real Postgres and Redis; the broker is a list."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
-from tests.support.metrics import Log, Served, serving, settings_of
+from tests.support.databases import Databases
+from tests.support.metrics import Log, Served, empty, serving, settings_of
+
+
+@pytest.fixture(scope="module")
+def shared_dsn(databases: Databases) -> Iterator[str]:
+    """One database for the tests of a module; each finds it empty."""
+    dsn = databases.migrated("metrics_ingest")
+    yield dsn
+    databases.drop(dsn)
 
 
 @pytest.fixture
@@ -14,8 +23,9 @@ def log() -> Log:
 
 
 @pytest.fixture
-async def served(migrated_dsn: Callable[[str], str], redis_url: str, log: Log) -> AsyncIterator[Served]:
-    async with serving(settings_of(migrated_dsn("metrics_ingest"), redis_url), log) as served:
+async def served(shared_dsn: str, redis_url: str, log: Log) -> AsyncIterator[Served]:
+    await empty(shared_dsn)
+    async with serving(settings_of(shared_dsn, redis_url), log) as served:
         yield served
 
 

@@ -9,7 +9,7 @@ from metrics_ingest.usecases.accept import TOPIC
 
 from infra.kafka import topics
 from infra.kafka.topics import Topic
-from tests.support import kafka_topics
+from tests.support import kafka_topics, remote_write
 from tests.support.metrics import Served, serving, settings_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -52,8 +52,9 @@ async def test_a_request_of_many_records_stands_in_one_partition_in_order(
     served: Served, kafka_bootstrap: str
 ) -> None:
     await served.limit("one", new_series_per_h=100_000)
-    # What does not compress: two records' worth of it.
-    lines = [f'many{{i="{token_hex(400)}"}} {number}\n' for number in range(3_000)]
+    # What does not compress: two records' worth of it, by a name that no other test of the broker sends.
+    name = f"many_{token_hex(8)}"
+    lines = [f'{name}{{i="{token_hex(400)}"}} {number}\n' for number in range(3_000)]
 
     answer = await served.client().post(
         "/api/v1/import/prometheus", content="".join(lines), headers={"content-type": "text/plain"}
@@ -61,7 +62,7 @@ async def test_a_request_of_many_records_stands_in_one_partition_in_order(
 
     assert answer.status_code == 204, answer.text
     found = await kafka_topics.read(kafka_bootstrap, [TOPIC])
-    mine = [one for one in found if one.header("protocol") == "exposition"]
+    mine = [one for one in found if one.value and name.encode() in remote_write.unsnap(one.value)]
     assert len(mine) > 1
     assert len({(one.partition, one.key) for one in mine}) == 1
     assert [one.header("ce_id") for one in mine] == [

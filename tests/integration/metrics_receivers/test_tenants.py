@@ -6,6 +6,7 @@ from chassis import auth, postgres
 from chassis.postgres import DatabaseUnavailable
 from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.seed import seed
+from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases.tenants import Tenants, TenantUnknown
 
 from tests.support.metrics import Served, key_of, settings_of
@@ -43,8 +44,12 @@ async def test_who_was_known_is_known_while_postgres_is_away(served: Served) -> 
 
 async def test_seeding_twice_leaves_each_tenant_its_newest_key(served: Served) -> None:
     settings = served.resources.settings
-    first = settings_of(settings.database_url, settings.redis_url, metrics_api_key="first-key-0123456789")
-    second = settings_of(settings.database_url, settings.redis_url, metrics_api_key="second-key-0123456789")
+
+    def with_key(key: str) -> MetricsSettings:
+        dsn, redis_url = settings.database_url, settings.redis_url
+        return settings_of(dsn, redis_url, metrics_api_key=key, metrics_api_key_2=None)
+
+    first, second = with_key("first-key-0123456789"), with_key("second-key-0123456789")
 
     assert await seed(first) == 1
     assert await seed(second) == 1

@@ -9,7 +9,7 @@ def hashes(count: int) -> list[bytes]:
 
 
 def test_slots_are_used_again_and_times_do_not_outlive_their_series() -> None:
-    known = Known(series_max=10, refused_max=10)
+    known = Known(series_max=1000, refused_max=10)
     for one in hashes(1000):
         known.learn(one, known.add(one, 100))
     known.forget(hashes(1000)[:500])
