@@ -6,18 +6,21 @@ from collections.abc import Set as AbstractSet
 from infra.local import services
 from infra.local.postgres import ADMIN
 
-_SERVERS_WITH_PAGES = ("prometheus", "alertmanager", "grafana", "tempo")
+_SERVERS_WITH_PAGES = ("victoriametrics", "prometheus", "alertmanager", "grafana", "tempo")
 
 
 def of(started: AbstractSet[str], ports: Mapping[str, int], secret: Callable[[str], str]) -> dict[str, str]:
     """Only of what was started. `ports` go by their variables' names; DATABASE_URL is an administrator's."""
     found: dict[str, str] = {}
     for service in services.ALL:
-        if service.name in started and service.public:
-            found[f"{service.name.upper()}_URL"] = _url(service.name, ports)
+        if service.program in started and service.public:
+            word = service.word or service.name
+            found[f"{word.upper()}_URL"] = _url(word, ports)
             found |= {name.upper(): secret(name) for name in service.seed_secrets}
             found |= {"ADMIN_API_KEY": secret("admin_api_key")}
     found |= {f"{name.upper()}_URL": _url(name, ports) for name in _SERVERS_WITH_PAGES if name in started}
+    if "metrics-ingest" in started:
+        found["STATSD_ADDR"] = f"127.0.0.1:{ports['STATSD_PORT']}"
     if "kafka" in started:
         found["KAFKA_BOOTSTRAP"] = f"127.0.0.1:{ports['KAFKA_PORT']}"
     if "redis" in started:

@@ -98,6 +98,7 @@ missing_servers() {
     have redis-server || echo "redis-server|Redis, caches and rate limits"
     java_fits || echo "$(first_available openjdk-17-jre-headless openjdk-21-jre-headless openjdk-17-jre-headless)|Java for Kafka"
     [ -d "$(jars)" ] || have mvn || echo "maven|Maven, which fetches Kafka's jars"
+    have victoria-metrics || echo "victoria-metrics|VictoriaMetrics, the store of metrics"
     have prometheus || echo "prometheus|Prometheus, metrics and rules"
     have prometheus-alertmanager || have alertmanager || echo "prometheus-alertmanager|Alertmanager"
 }

@@ -57,6 +57,7 @@ POSTGRES = Program("postgres", "POSTGRES_PORT", stop_signal="INT", stop_wait_s=3
 REDIS = Program("redis", "REDIS_PORT")
 KAFKA = Program("kafka", "KAFKA_PORT", stop_wait_s=30)
 PROMETHEUS = Program("prometheus", "PROMETHEUS_PORT", ready_path="/-/ready")
+VICTORIAMETRICS = Program("victoriametrics", "VICTORIAMETRICS_PORT", stop_wait_s=30, ready_path="/health")
 ALERTMANAGER = Program("alertmanager", "ALERTMANAGER_PORT", ready_path="/-/ready")
 
 
@@ -91,6 +92,8 @@ INVENTORY_WORKER = _worker("inventory-worker", "INVENTORY_WORKER_PORT", "invento
 ORDERS = _api("orders", "ORDERS_PORT", "orders")
 ORDERS_WORKER = _worker("orders-worker", "ORDERS_WORKER_PORT", "orders")
 NOTIFICATIONS_WORKER = _worker("notifications-worker", "NOTIFICATIONS_WORKER_PORT", "notifications")
+METRICS_INGEST = _api("metrics-ingest", "METRICS_PORT", "metrics_ingest")
+METRICS_WRITER = _worker("metrics-writer", "METRICS_WRITER_PORT", "metrics_ingest")
 # One process each, standing for others' systems: the bank's book has one writer, mails lie in memory.
 BANK = Program("bank", "BANK_PORT", module="bank.main", ready_path="/readyz")
 MAILCATCHER = Program(
@@ -101,11 +104,14 @@ MAILCATCHER = Program(
     ready_path="/readyz",
 )
 
-SERVERS = (POSTGRES, REDIS, KAFKA, PROMETHEUS, ALERTMANAGER)
+SERVERS = (POSTGRES, REDIS, KAFKA, VICTORIAMETRICS, PROMETHEUS, ALERTMANAGER)
 # A program calls only those of earlier layers: they start before it and stop after it.
 LAYERS = (
     (BANK, MAILCATCHER),
-    (SHORTENER, SHORTENER_WORKER, PAYMENTS, PAYMENTS_WORKER, INVENTORY, INVENTORY_WORKER),
+    (
+        *(SHORTENER, SHORTENER_WORKER, PAYMENTS, PAYMENTS_WORKER, INVENTORY, INVENTORY_WORKER),
+        *(METRICS_INGEST, METRICS_WRITER),
+    ),
     (ORDERS, ORDERS_WORKER, NOTIFICATIONS_WORKER),
 )
 SERVICES = tuple(program for layer in LAYERS for program in layer)

@@ -5,7 +5,7 @@ policy=/usr/sbin/policy-rc.d
 clusters=/etc/postgresql-common/createcluster.conf
 keep=$(mktemp -d)
 
-known="postgresql redis-server prometheus prometheus-alertmanager"
+known="postgresql redis-server victoria-metrics prometheus prometheus-alertmanager"
 
 units() {
     for unit in $known; do

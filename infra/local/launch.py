@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 
-from infra.local import catalog, kafka, paths, postgres, redis, services
+from infra.local import catalog, kafka, paths, postgres, prometheus, redis, services, victoriametrics
 from infra.local.catalog import Process
 
 _OPEN_FILES = 65_536
@@ -20,15 +20,9 @@ def server_command(process: Process) -> list[str]:
         case "kafka":
             return kafka.command(data)
         case "prometheus":
-            return [
-                "prometheus",
-                f"--config.file={paths.INFRA / 'prometheus' / 'prometheus.local.yml'}",
-                f"--storage.tsdb.path={data}",
-                "--storage.tsdb.retention.time=3d",
-                "--storage.tsdb.retention.size=1GB",
-                "--enable-feature=exemplar-storage",
-                f"--web.listen-address=127.0.0.1:{process.port}",
-            ]
+            return prometheus.command(data, process.port)
+        case "victoriametrics":
+            return victoriametrics.command(data, process.port)
         case _:
             return [
                 alertmanager_program(),

@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra.local import account, catalog, kafka, launch, paths, postgres, redis, secrets, services, settings
+from infra.local import (
+    account,
+    catalog,
+    kafka,
+    launch,
+    paths,
+    postgres,
+    prometheus,
+    redis,
+    secrets,
+    services,
+    settings,
+)
 from infra.local.catalog import Process
 from infra.local.errors import LocalError
 from infra.local.progress import say, step
@@ -61,6 +73,8 @@ def _prepare(process: Process) -> None:
         case _:
             data.mkdir(exist_ok=True)
             _require_program(process)
+    if process.name == "prometheus":
+        prometheus.configure(settings.ports()["METRICS_PORT"])
 
 
 def _require_program(process: Process) -> None:

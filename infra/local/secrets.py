@@ -39,6 +39,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "orders_database_password": _password,
     "inventory_database_password": _password,
     "notifications_database_password": _password,
+    "metrics_ingest_database_password": _password,
     "redis_password": _password,
     "grafana_admin_password": _password,
     "admin_api_key": _api_key,
@@ -54,6 +55,9 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "orders_api_key": _api_key,
     "orders_api_key_2": _api_key,
     "inventory_api_key": _api_key,
+    "metrics_api_key": _api_key,
+    "metrics_api_key_2": _api_key,
+    "metrics_api_key_stack": _api_key,
     "shortener_api_key_notifications": _api_key,
     "notifications_webhook_secret": _webhook_secret,
 }

@@ -13,6 +13,7 @@ class Service:
     """`name` is that of its package, its database and its role."""
 
     name: str
+    word: str = ""  # in the names of its port and of its lines in `make env`, where that is not its name
     secrets: tuple[str, ...] = ()
     # Secrets that it knows under another name: its variable, and the secret.
     secrets_as: Mapping[str, str] = field(default_factory=dict)
@@ -28,6 +29,11 @@ class Service:
     variables: Mapping[str, str] = field(default_factory=dict)
     # Handed on where the environment or .env has them.
     optional: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> str:
+        """The one that answers HTTP."""
+        return self.name.replace("_", "-")
 
 
 # Receivers of a developer's own machine; everything else that is private stays refused.
@@ -85,6 +91,19 @@ NOTIFICATIONS = Service(
         **_FAULTS,
     },
 )
+METRICS_INGEST = Service(
+    "metrics_ingest",
+    word="metrics",
+    secrets=("admin_api_key",),
+    # The third is the stack's own: its Prometheus writes here (infra/prometheus).
+    seed_secrets=("metrics_api_key", "metrics_api_key_2", "metrics_api_key_stack"),
+    variables={
+        "VICTORIAMETRICS_URL": "http://127.0.0.1:{VICTORIAMETRICS_PORT}",
+        "STATSD_HOST": "127.0.0.1",
+        "STATSD_PORT": "{STATSD_PORT}",
+        "STATSD_TENANT": "demo",
+    },
+)
 # Somebody else's mail server: a program of notifications' package that shares nothing else with it.
 MAILCATCHER = Service(
     "mailcatcher",
@@ -95,7 +114,7 @@ MAILCATCHER = Service(
     variables={"SMTP_PORT": "{SMTP_PORT}"},
 )
 
-ALL = (SHORTENER, PAYMENTS, BANK, ORDERS, INVENTORY, NOTIFICATIONS, MAILCATCHER)
+ALL = (SHORTENER, PAYMENTS, BANK, ORDERS, INVENTORY, NOTIFICATIONS, MAILCATCHER, METRICS_INGEST)
 WITH_DATABASE = tuple(service for service in ALL if service.database)
 
 

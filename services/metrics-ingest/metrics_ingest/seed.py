@@ -15,6 +15,8 @@ def tenants_of(settings: MetricsSettings) -> list[tuple[str, str, bytes]]:
     wanted = (
         ("demo", "Demo", settings.metrics_api_key),
         ("demo-2", "Second demo", settings.metrics_api_key_2),
+        # What the stack measures of itself.
+        ("stack", "This installation", settings.metrics_api_key_stack),
     )
     return [
         (tenant_id, name, auth.hash_key(key.get_secret_value()))

@@ -16,6 +16,7 @@ class MetricsSettings(ChassisSettings):
     # Only `python -m metrics_ingest.seed` reads these.
     metrics_api_key: SecretStr | None = None
     metrics_api_key_2: SecretStr | None = None
+    metrics_api_key_stack: SecretStr | None = None
 
     # Tenants, kept for when Postgres is away.
     tenant_lookup_timeout_s: float = Field(default=2.0, gt=0)

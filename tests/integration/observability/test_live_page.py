@@ -54,7 +54,7 @@ def quick_configuration(folder: Path) -> Path:
     configuration = yaml.safe_load((source / "prometheus.local.yml").read_text(encoding="utf-8"))
     configuration["global"] |= {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"}
     configuration["scrape_configs"][0]["file_sd_configs"] = [{"files": [str(folder / "targets.json")]}]
-    del configuration["alerting"]
+    del configuration["alerting"], configuration["remote_write"]
     rules = folder / "rules"
     rules.mkdir()
     for path in (source / "rules").glob("*.yml"):

@@ -100,6 +100,11 @@ def test_what_make_env_prints_is_what_a_caller_needs() -> None:
     assert found["ORDERS_API_KEY"] != found["ORDERS_API_KEY_2"]
     assert found["MAILCATCHER_URL"] == "http://127.0.0.1:8160"
     assert "INVENTORY_URL" not in found, "orders alone calls inventory"
+    assert found["METRICS_URL"] == "http://127.0.0.1:8180"
+    assert found["STATSD_ADDR"] == "127.0.0.1:8190"
+    assert found["VICTORIAMETRICS_URL"] == "http://127.0.0.1:18428"
+    metrics_keys = {found[f"METRICS_API_KEY{suffix}"] for suffix in ("", "_2", "_STACK")}
+    assert len(metrics_keys) == 3
 
 
 def test_what_our_own_services_call_each_other_with_is_nobody_elses_business() -> None:
