@@ -38,6 +38,7 @@ ORDER = (
     "payments-overview",
     "payments-internals",
     "orders",
+    "metrics-ingest",
     "events",
     "runtime",
     "slo",

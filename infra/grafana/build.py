@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from infra.grafana.dashboards import (
     events,
+    metrics_ingest,
     orders,
     payments_internals,
     payments_overview,
@@ -26,6 +27,7 @@ BUILDERS: dict[str, Callable[[], Dashboard]] = {
     "payments-overview": payments_overview.build,
     "payments-internals": payments_internals.build,
     "orders": orders.build,
+    "metrics-ingest": metrics_ingest.build,
     "events": events.build,
     "runtime": runtime.build,
     "slo": slo.build,

@@ -9,7 +9,12 @@ from typing import Any, Self
 
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from tests.integration.observability import synthetic_orders, synthetic_payments, synthetic_shortener
+from tests.integration.observability import (
+    synthetic_metrics,
+    synthetic_orders,
+    synthetic_payments,
+    synthetic_shortener,
+)
 from tests.integration.observability.synthetic_process import Process
 
 TICK_S = 0.25
@@ -46,6 +51,8 @@ class Fleet:
             synthetic_orders.Worker("orders-worker", traces, 8),
             synthetic_orders.Inventory("inventory-worker", traces, 9),
             synthetic_orders.Notifications("notifications-worker", traces, 10),
+            synthetic_metrics.Api("metrics-ingest", traces, 11),
+            synthetic_metrics.Writer("metrics-writer", traces, 12),
         ]
         self.servers = [_server(process) for process in self.processes]
         self._stop = threading.Event()
