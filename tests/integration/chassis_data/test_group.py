@@ -1,7 +1,7 @@
 """A strategy that commits several batches at once: what it takes back is read again, from its rows on."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chassis.kafka import Message, Producer, offsets
 from chassis.kafka.group import GroupLoop
@@ -12,6 +12,7 @@ from chassis.settings import ChassisSettings
 
 from tests.integration.chassis_data.conftest import running
 from tests.integration.chassis_data.consuming import LIMITS, count, record_effects, send
+from tests.integration.chassis_data.test_mirror import committed
 from tests.support.eventually import eventually
 
 
@@ -47,6 +48,9 @@ class Together:
             await record_effects(conn, self.kept)
         self._drop()
 
+    def uncommitted(self) -> Mapping[tuple[str, int], int]:
+        return {partition: expected for partition, (expected, _) in self._moves.items()}
+
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         """Nothing is kept beside the rows."""
 
@@ -68,16 +72,23 @@ async def keeps(strategy: Together, messages: int) -> None:
 
 
 async def test_batches_that_were_taken_back_are_read_again_and_take_effect_once(
-    effects: Pool, producer: Producer, kafka_settings: ChassisSettings, make_topic: Callable[..., str]
+    effects: Pool,
+    producer: Producer,
+    kafka_settings: ChassisSettings,
+    make_topic: Callable[..., str],
+    kafka_bootstrap: str,
 ) -> None:
     topic = make_topic(partitions=2)
-    strategy = Together(effects, f"g.{topic}")
+    group = f"g.{topic}"
+    strategy = Together(effects, group)
     async with running(loop_of(kafka_settings, strategy, topic, effects)):
         for first in (0, 20, 40):
             await send(producer, topic, *((f"k{n}", str(n)) for n in range(first, first + 20)))
             await keeps(strategy, first + 20)
+        assert await committed(kafka_bootstrap, group) == {}  # nor do Kafka's tools hear of it yet
         strategy.ready.set()
         await eventually(lambda: count(effects), accept=lambda n: n >= 60, timeout_s=30)
+    assert sum((await committed(kafka_bootstrap, group)).values()) == 60
     assert strategy.rewinds == 1
     rows = await effects.fetch("SELECT value FROM effects")
     assert sorted(int(row["value"]) for row in rows) == list(range(60))

@@ -39,6 +39,7 @@ async def test_a_merge_is_one_request_a_tenant(world: World) -> None:
 
 @pytest.mark.parametrize("when", ["before the snapshot", "while it is made"])
 async def test_a_store_that_was_killed_takes_the_writer_back_to_its_offsets(world: World, when: str) -> None:
+    await world.count(BATCH)
     await world.write(BATCH)
     if when == "before the snapshot":
         world.store.kill()
@@ -68,6 +69,7 @@ async def test_a_store_that_is_away_at_the_barrier_is_asked_again(world: World) 
 
 
 async def test_a_write_that_fails_leaves_nothing_pending(world: World) -> None:
+    await world.count(BATCH)
     world.store.away = True
     with pytest.raises(StoreAway):
         await world.write(BATCH)
@@ -109,14 +111,19 @@ async def test_what_cannot_be_decoded_is_buried_before_the_store_sees_it(world: 
     assert [letter["value"] for letter in await world.letters()] == [one.value for one in batch[:3]]
 
 
-async def test_a_request_of_which_nothing_was_accepted_is_passed_over(world: World) -> None:
-    batch = [message(0, b"", headers("demo", 0, rejected={"too_old": 9}))]
+async def test_requests_of_which_nothing_is_to_be_stored_are_passed_over(world: World) -> None:
+    batch = [
+        message(0, b"", headers("demo", 0, rejected={"too_old": 9})),
+        message(1, b"", headers("demo", 2, dead={"nan": 2})),
+    ]
     await world.count(batch)
     await world.write(batch)
     await world.barrier()
     assert world.store.requests == 0
-    assert await world.offset() == 1
-    assert (await world.ledger("demo")).rejected == {"too_old": 9}
+    assert await world.offset() == 2
+    assert await world.letters() == []
+    drawn = await world.ledger("demo")
+    assert (drawn.rejected, drawn.dead, drawn.residue) == ({"too_old": 9}, {"nan": 2}, 0)
 
 
 async def test_a_partition_that_another_writer_moved_on_takes_the_whole_barrier_back(world: World) -> None:

@@ -1,6 +1,6 @@
 """The consumer loop: a whole fetch in one transaction, with offsets beside the effects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from chassis import dlq, parking
@@ -101,6 +101,9 @@ class InSets:
 
     async def finish(self) -> None:
         """Nothing is kept that is not committed."""
+
+    def uncommitted(self) -> Mapping[tuple[str, int], int]:
+        return {}
 
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         parked = [key for place in places for key in await parking.load(conn, place)]

@@ -1,7 +1,7 @@
 """The delivery loop: work that leaves the house, tried again through topics that each wait a fixed time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chassis import dlq, logs, metrics
@@ -135,6 +135,9 @@ class Courier:
 
     async def finish(self) -> None:
         """Nothing is kept."""
+
+    def uncommitted(self) -> Mapping[tuple[str, int], int]:
+        return {}
 
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         """Nothing is kept."""

@@ -50,6 +50,9 @@ class Strategy(Protocol):
     async def finish(self) -> None:
         """The last work before the group is left: bounded, and what fails is left to whoever comes next."""
 
+    def uncommitted(self) -> Mapping[tuple[str, int], int]:
+        """Offsets in the rows of partitions whose later batches still wait for the strategy's own commit."""
+
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:
         """These partitions are ours from now on."""
 
@@ -146,7 +149,7 @@ class GroupLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._busy:
             await self._strategy.finish()
         if self._in_postgres:
-            await self._mirror.reflect(consumer, self._positions, now=True)
+            await self._mirror.reflect(consumer, self._committed(), now=True)
 
     def _start_anew(self, lost: offsets.Rewind) -> None:
         """Every partition goes back to its row: a strategy may have kept several batches together."""
@@ -166,7 +169,7 @@ class GroupLoop(ConsumerRebalanceListener):  # type: ignore[misc]
         if fetched:
             await self._process(consumer, fetched)
         if self._in_postgres:
-            await self._mirror.reflect(consumer, self._positions)
+            await self._mirror.reflect(consumer, self._committed())
 
     async def _process(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
         async with self._busy:
@@ -218,6 +221,10 @@ class GroupLoop(ConsumerRebalanceListener):  # type: ignore[misc]
             (partition.topic, partition.partition): (self._positions[partition], offset)
             for partition, offset in following.items()
         }
+
+    def _committed(self) -> Mapping[TopicPartition, int]:
+        waiting = self._strategy.uncommitted()
+        return {p: waiting.get((p.topic, p.partition), offset) for p, offset in self._positions.items()}
 
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
         """Read where newly assigned partitions stand, and what the strategy kept of them."""

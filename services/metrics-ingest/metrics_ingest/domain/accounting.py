@@ -64,6 +64,8 @@ def read(header: Callable[[str], bytes | None]) -> Account:
         raise HeadersUnreadable(str(error)) from error
     if not tenant or "\0" in tenant:
         raise HeadersUnreadable("no tenant")
+    if account.received != account.accepted + sum(account.rejected.values()):
+        raise HeadersUnreadable("received is not what was accepted and rejected")
     if account.storable < 0:
         raise HeadersUnreadable("more points are dead than were accepted")
     return account

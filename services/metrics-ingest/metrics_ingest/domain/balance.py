@@ -5,14 +5,28 @@
 
 Two groups count, each as far as it has read. Where they stand at the same offset of a partition the account
 must close, and what is left is residue; where the writer is behind, what is left is in flight. Where it is
-ahead, it has stored points that nobody has counted as accepted yet: they are not told of until they are.
+ahead, it has dealt with points that nobody has counted as accepted yet: they are not told of until they are.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from metrics_ingest.domain.accounting import ACCEPTED, DEAD, RECEIVED, REJECTED, STORED
+from metrics_ingest.domain.accounting import (
+    ACCEPTED,
+    DEAD,
+    RECEIVED,
+    REJECTED,
+    STORE_REFUSED,
+    STORED,
+    UNDECODABLE,
+)
+
+# Points of a partition by account and reason.
+Points = Counter[tuple[str, str]]
+
+# What the writer counts; the rest is told by the receivers.
+_BY_WRITER = ((STORED, ""), (DEAD, STORE_REFUSED), (DEAD, UNDECODABLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +66,43 @@ def draw_up(lines: Iterable[Line]) -> list[TenantLedger]:
 
 def _of_tenant(tenant_id: str, partitions: Iterable[list[Line]]) -> TenantLedger:
     total = TenantLedger(tenant_id)
-    rejected: Counter[str] = Counter()
-    dead: Counter[str] = Counter()
+    points: Points = Counter()
     for lines in partitions:
-        accounts: Counter[str] = Counter()
+        mine: Points = Counter()
         for line in lines:
-            accounts[line.account] += line.points
-            if line.account in (REJECTED, DEAD):
-                (rejected if line.account == REJECTED else dead)[line.reason] += line.points
-        stored, in_flight, residue = _settle(accounts, counted=lines[0].counted, written=lines[0].written)
-        total.received += accounts[RECEIVED]
-        total.accepted += accounts[ACCEPTED]
-        total.stored += stored
+            mine[line.account, line.reason] += line.points
+        in_flight, residue = _settle(mine, counted=lines[0].counted, written=lines[0].written)
         total.in_flight += in_flight
         total.residue += residue
-    total.rejected, total.dead = dict(rejected), dict(dead)
+        points.update(mine)
+    total.received, total.accepted, total.stored = (_sum(points, of) for of in (RECEIVED, ACCEPTED, STORED))
+    total.rejected, total.dead = _reasons(points, REJECTED), _reasons(points, DEAD)
     return total
 
 
-def _settle(accounts: Mapping[str, int], *, counted: int, written: int) -> tuple[int, int, int]:
-    """Stored, in flight and residue of a partition."""
-    stored = accounts[STORED]
-    left = accounts[ACCEPTED] - stored - accounts[DEAD]
+def _settle(points: Points, *, counted: int, written: int) -> tuple[int, int]:
+    """In flight and residue of a partition, of whose points those that must wait are taken away."""
+    left = _sum(points, ACCEPTED) - _sum(points, STORED) - _sum(points, DEAD)
     if written < counted and left >= 0:
-        return stored, left, 0
-    if written > counted and left < 0:
-        untold = min(stored, -left)
-        return stored - untold, 0, left + untold
-    return stored, 0, left
+        return left, 0
+    if written > counted:
+        left += _hide(points, -left)
+    return 0, left
+
+
+def _hide(points: Points, untold: int) -> int:
+    """Take away up to `untold` points of what the writer counted; how many."""
+    hidden = 0
+    for entry in _BY_WRITER:
+        taken = min(points[entry], max(0, untold - hidden))
+        points[entry] -= taken
+        hidden += taken
+    return hidden
+
+
+def _sum(points: Points, account: str) -> int:
+    return sum(count for (of, _), count in points.items() if of == account)
+
+
+def _reasons(points: Points, account: str) -> dict[str, int]:
+    return {reason: count for (of, reason), count in points.items() if of == account and count}

@@ -11,7 +11,7 @@ from metrics_ingest.domain import accounting, balance
 from metrics_ingest.domain.accounting import Entries
 from metrics_ingest.domain.balance import Line, TenantLedger
 from metrics_ingest.store import ledger as store
-from metrics_ingest.usecases import writing
+from metrics_ingest.usecases import canary, writing
 from metrics_ingest.usecases.accept import TOPIC
 
 GROUP = "metrics-ledger"
@@ -34,15 +34,19 @@ async def count(conn: Connection, messages: Sequence[Message]) -> None:
 
 
 async def ledger(pool: Pool, tenant_id: str | None) -> list[TenantLedger]:
-    """Of one tenant (with nothing but zeroes when it never sent anything), or of all."""
-    async with pool.acquire() as conn:
-        rows = await store.entries(conn, tenant_id, TOPIC, GROUP, writing.GROUP)
-    drawn = balance.draw_up(Line(**row) for row in rows)
+    """Of one tenant (with nothing but zeroes when it never sent anything), or of all but the canary."""
+    drawn = [one for one in await _drawn_up(pool, tenant_id) if one.tenant != canary.TENANT]
     return drawn or ([] if tenant_id is None else [TenantLedger(tenant_id)])
 
 
 async def watch_residue(pool: Pool) -> int:
     """Show it to whoever alerts; of either sign, so that two errors do not make it right."""
-    residue = sum(abs(tenant.residue) for tenant in await ledger(pool, None))
+    residue = sum(abs(tenant.residue) for tenant in await _drawn_up(pool, None))
     _RESIDUE.set(residue)
     return residue
+
+
+async def _drawn_up(pool: Pool, tenant_id: str | None) -> list[TenantLedger]:
+    async with pool.acquire() as conn:
+        rows = await store.entries(conn, tenant_id, TOPIC, GROUP, writing.GROUP)
+    return balance.draw_up(Line(**row) for row in rows)

@@ -9,7 +9,7 @@ goes back to the committed offsets and writes again; the store keeps one of equa
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -123,6 +123,9 @@ class Writing:
                 await self._barrier()
         except _NOT_NOW as error:
             log.info("writer.left_without_barrier", points=self._pending.points, error=type(error).__name__)
+
+    def uncommitted(self) -> Mapping[tuple[str, int], int]:
+        return {partition: expected for partition, (expected, _) in self._pending.moves.items()}
 
     async def load(self, conn: Connection, places: Sequence[Place]) -> None:  # noqa: ARG002 the loop's protocol
         self.forget(places)
@@ -240,8 +243,8 @@ def sort_out(messages: Sequence[Message]) -> Sorted:
             batch.bury(message, None, accounting.UNDECODABLE, Poison(str(error)))
             continue
         batch.points += account.accepted
-        if not message.value and not account.accepted:
-            continue  # a request of which nothing was accepted, told of for the ledger
+        if not message.value and not account.storable:
+            continue  # a request of which nothing is to be stored, told of for the ledger
         try:
             block = merging.read(Parcel(message, account), message.value)
         except BodyMalformed as error:
