@@ -30,6 +30,10 @@ class Process:
     pid: int
     log: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def resident_mb(self) -> float:
         """Resident memory in MB (10^6 bytes)."""
         return float(psutil.Process(self.pid).memory_info().rss) / 1e6

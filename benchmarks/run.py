@@ -14,6 +14,7 @@ SUITES = {
     "chassis": "benchmarks.chassis.suite",
     "payments": "benchmarks.payments.suite",
     "orders": "benchmarks.orders.suite",
+    "metrics-ingest": "benchmarks.metrics_ingest.suite",
     "load_honesty": "benchmarks.load_honesty",
 }
 REACHED, FELL_SHORT, TERMINATED = 0, 1, 143

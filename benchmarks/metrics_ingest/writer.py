@@ -1,0 +1,111 @@
+"""The writer's CPU time a million points, and what a point takes on disk (ADR-0018, ADR-0027)."""
+
+import time
+import urllib.request
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import httpx
+
+from benchmarks._frame import Row, at_most, figure
+from benchmarks._processes import LOAD_CORE, Process
+from benchmarks.metrics_ingest import payloads
+from benchmarks.metrics_ingest.sending import on_the_load_core, post
+from benchmarks.metrics_ingest.stack import AUTHORIZED, Stack, cpu_s, running_stack, wait_stored
+
+STEPS = 200
+WARM_UP_STEPS = 10
+CPU_S_A_MILLION_MAX = 0.3
+MERGED_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """CPU seconds of one flow of points, and how long it took from the first request to the last commit."""
+
+    writer_s: float
+    store_s: float
+    broker_s: float
+    wall_s: float
+    log_bytes: int
+
+
+def measure_writer() -> list[Row]:
+    """Points come as fast as the receiver takes them; the writer has a core of its own to keep up on."""
+    labels = payloads.series(payloads.SERIES)
+    first_ms = int(time.time() * 1000) - 1_800_000
+    source = payloads.bodies(payloads.REMOTE_WRITE_1, labels, first_ms)
+    points = STEPS * len(labels)
+    with (
+        running_stack(victoria_core=LOAD_CORE) as stack,
+        stack.receiver(core=LOAD_CORE) as receiver,
+        stack.writer() as writer,
+        on_the_load_core(),
+    ):
+        _flow(stack, receiver, writer, list(chain.from_iterable(islice(source, WARM_UP_STEPS))))
+        spent = _flow(stack, receiver, writer, list(chain.from_iterable(islice(source, STEPS))))
+        stored, index_bytes = _on_disk(stack)
+        resident_mb = writer.resident_mb()
+    millions = points / 1e6
+    return [
+        at_most(
+            "the writer's CPU a million points", spent.writer_s / millions, CPU_S_A_MILLION_MAX, unit="s"
+        ),
+        figure("the store's CPU a million points", spent.store_s / millions, unit="s"),
+        figure(
+            "the broker's CPU a million points, written once and read twice",
+            spent.broker_s / millions,
+            unit="s",
+        ),
+        figure("points behind the barrier, all on one machine", points / spent.wall_s, unit="points/s"),
+        figure("a point in the log", spent.log_bytes / points, unit="bytes"),
+        figure("a point on disk, merged", stored, unit="bytes"),
+        figure("a series in the index", index_bytes / payloads.SERIES, unit="bytes"),
+        figure("the writer, resident", resident_mb, unit="MB"),
+    ]
+
+
+def _flow(stack: Stack, receiver: Process, writer: Process, requests: list[bytes]) -> Spent:
+    """Until every point is behind the barrier, and the ledger says so."""
+    processes = (writer.pid, stack.victoria.pid, stack.servers.kafka.pid)
+    began = [cpu_s(pid) for pid in processes]
+    started = time.perf_counter()
+    form = payloads.REMOTE_WRITE_1
+    post(receiver.port, form.path, {**form.headers, **AUTHORIZED}, requests)
+    wait_stored(receiver.url)
+    wall_s = time.perf_counter() - started
+    writer_s, store_s, broker_s = (cpu_s(pid) - before for pid, before in zip(processes, began, strict=True))
+    return Spent(writer_s, store_s, broker_s, wall_s, sum(map(len, requests)))
+
+
+def _on_disk(stack: Stack) -> tuple[float, float]:
+    """Bytes a point, and bytes of the index, once the store has nothing left to merge."""
+    url = stack.victoria.address
+    urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60).close()  # noqa: S310 our own
+    urllib.request.urlopen(f"{url}/internal/force_merge", timeout=60).close()  # noqa: S310
+    deadline = time.monotonic() + MERGED_WITHIN_S
+    figures = _figures(url)
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        before, figures = figures, _figures(url)
+        merging = sum(v for name, v in figures.items() if name.startswith("vm_active_force_merges"))
+        if not merging and figures["rows"] == before["rows"] and figures["data"] == before["data"]:
+            return figures["data"] / figures["rows"], figures["index"]
+    raise AssertionError(f"the store still merges after {MERGED_WITHIN_S:.0f} s")
+
+
+def _figures(url: str) -> dict[str, float]:
+    """The store's own account, parts in memory left out."""
+    found: dict[str, float] = {"data": 0.0, "rows": 0.0, "index": 0.0}
+    text = httpx.get(f"{url}/metrics", timeout=30).text
+    for line in text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if name.startswith("vm_active_force_merges"):
+            found[name] = float(value)
+        elif name.startswith('vm_data_size_bytes{type="storage/'):
+            found["data"] += float(value)
+        elif name.startswith('vm_rows{type="storage/'):
+            found["rows"] += float(value)
+        elif name.startswith('vm_data_size_bytes{type="indexdb'):
+            found["index"] += float(value)
+    return found
