@@ -5,7 +5,7 @@ import pytest
 from chassis import auth, postgres
 from chassis.postgres import DatabaseUnavailable
 from metrics_ingest.domain.tenants import Tenant
-from metrics_ingest.seed import seed
+from metrics_ingest.seed import STACK_NEW_SERIES_PER_H, seed
 from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases.tenants import Tenants, TenantUnknown
 
@@ -59,6 +59,15 @@ async def test_seeding_twice_leaves_each_tenant_its_newest_key(served: Served) -
     assert await lookup.by_key(auth.hash_key("first-key-0123456789")) is None
     found = await lookup.by_key(auth.hash_key("second-key-0123456789"))
     assert found == Tenant(id="demo", name="Demo")
+
+
+async def test_the_stack_itself_may_bring_all_its_series_at_once(served: Served) -> None:
+    dsn, redis_url = served.resources.settings.database_url, served.resources.settings.redis_url
+
+    assert await seed(settings_of(dsn, redis_url, metrics_api_key_stack="stack-key-0123456789")) == 1
+
+    found = await tenants(served).by_key(auth.hash_key("stack-key-0123456789"))
+    assert found == Tenant(id="stack", name="This installation", new_series_per_h=STACK_NEW_SERIES_PER_H)
 
 
 async def test_limits_below_the_stores_own_are_the_databases_to_keep(served: Served) -> None:

@@ -1,6 +1,9 @@
 """A tenant as the engine knows it: who it is, and how much of everything it may send."""
 
 from dataclasses import dataclass
+from typing import Final
+
+NEW_SERIES_PER_H: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +14,7 @@ class Tenant:
     name: str
     points_per_s: float = 500_000.0
     active_series_max: int = 100_000
-    new_series_per_h: int = 10_000
+    new_series_per_h: int = NEW_SERIES_PER_H
     late_window_s: int = 24 * 3600
     labels_max: int = 30
     name_bytes_max: int = 200

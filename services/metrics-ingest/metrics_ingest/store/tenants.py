@@ -31,15 +31,16 @@ async def by_id(conn: Connection, tenant_id: str) -> Record | None:
     )
 
 
-async def upsert(conn: Connection, tenant_id: str, name: str) -> None:
-    """A new tenant has the default limits; those of one that is there stay as they are."""
+async def upsert(conn: Connection, tenant_id: str, name: str, new_series_per_h: int) -> None:
+    """A new tenant has the default limits but for this one; those of one that is there stay as they are."""
     await conn.execute(
         """
-        INSERT INTO tenants (id, name) VALUES ($1, $2)
+        INSERT INTO tenants (id, name, new_series_per_h) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET name = excluded.name
         """,
         tenant_id,
         name,
+        new_series_per_h,
     )
 
 

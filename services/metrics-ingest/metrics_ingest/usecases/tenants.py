@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from asyncpg import Record
 from chassis.postgres import PASSING, DatabaseUnavailable, Pool
 
-from metrics_ingest.domain.tenants import Tenant
+from metrics_ingest.domain.tenants import NEW_SERIES_PER_H, Tenant
 from metrics_ingest.store import tenants as store
 
 
@@ -76,10 +76,12 @@ class Tenants:
             return await store.by_id(conn, tenant_id)
 
 
-async def put_tenants(pool: Pool, tenants: Sequence[tuple[str, str, bytes]]) -> None:
+async def put_tenants(
+    pool: Pool, tenants: Sequence[tuple[str, str, bytes]], *, new_series_per_h: int = NEW_SERIES_PER_H
+) -> None:
     """Id, name and key hash of each: created with the default limits, and left with that key alone."""
     async with pool.acquire() as conn, conn.transaction():
         for tenant_id, name, key_sha256 in tenants:
-            await store.upsert(conn, tenant_id, name)
+            await store.upsert(conn, tenant_id, name, new_series_per_h)
             await store.revoke_other_keys(conn, tenant_id, [key_sha256])
             await store.add_key(conn, tenant_id, key_sha256)
