@@ -1,7 +1,8 @@
 """Compressed bodies, unpacked within bounds that are checked before memory is taken."""
 
+import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import cramjam
 import zstandard
@@ -15,7 +16,7 @@ class BodyTooLarge(BodyError):  # noqa: N818 as HTTP says it
     """413: it is, or says that it unpacks to, more than `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the body unpacks to more than {limit} bytes")
+        super().__init__(f"the body is, or unpacks to, more than {limit} bytes")
         self.limit = limit
 
 
@@ -33,8 +34,13 @@ class EncodingUnknown(BodyError):  # noqa: N818
 
 ENCODINGS = ("gzip", "deflate", "zstd", "snappy", "identity")
 _READ_BYTES = 2**20
+_FED_BYTES = 2**16
+# What is longer is counted before it is kept: a bomb takes time, and no memory.
+_KEPT_BYTES_MAX = 8 * 2**20
 _ZLIB_METHOD = 8
 _MEMBERS_MAX = 100
+# Blocks of zstd, chunks of framed snappy: tiny ones would cost more time than what they hold.
+_PIECES_MAX = 100_000
 # Encodings one upon another: nobody sends more than one.
 _LAYERS_MAX = 2
 _FRAMED_MAGIC = b"\xff\x06\x00\x00sNaPpY"
@@ -42,6 +48,9 @@ _FRAME_BYTES_MAX = 65_536
 _CHECKSUM_BYTES = 4
 # A window beyond this is memory that the body asks for, and no usual sender's level does.
 _ZSTD_WINDOW_MAX = 8 * 2**20
+_ZSTD_FRAME_HEAD_BYTES_MAX = 18
+_ZSTD_BLOCK_HEAD_BYTES = 3
+_ZSTD_REPEATED = 1
 # Snappy's densest element is three bytes for 64: whoever declares more does not mean it.
 _SNAPPY_RATIO_MAX = 22
 _VARINT_BYTES_MAX = 5
@@ -105,8 +114,11 @@ def _snappy(body: bytes, unpacked_bytes_max: int) -> bytes:
 
 def _framed_size(body: bytes) -> int:
     """The sum of what its chunks say, each within the format's bound."""
-    total = pos = 0
+    total = pos = chunks = 0
     while pos < len(body):
+        chunks += 1
+        if chunks > _PIECES_MAX:
+            raise BodyMalformed(f"the body is in more than {_PIECES_MAX} pieces")
         kind, size = body[pos], int.from_bytes(body[pos + 1 : pos + 4], "little")
         content = pos + 4 + _CHECKSUM_BYTES
         pos += 4 + size
@@ -119,26 +131,48 @@ def _framed_size(body: bytes) -> int:
     return total
 
 
-def _inflate(body: bytes, unpacked_bytes_max: int, wbits: int) -> bytes:
+def _gathered(pieces: Callable[[], Iterator[bytes]], unpacked_bytes_max: int) -> bytes:
+    """Past some megabytes they are only counted, and made again once they are known to fit."""
+    kept, size = io.BytesIO(), 0
+    for piece in pieces():
+        size += len(piece)
+        if size > unpacked_bytes_max:
+            raise BodyTooLarge(unpacked_bytes_max)
+        if size <= _KEPT_BYTES_MAX:
+            kept.write(piece)
+    if size > _KEPT_BYTES_MAX:
+        # It grows where it stands, and its value is no copy.
+        kept = io.BytesIO()
+        for piece in pieces():
+            kept.write(piece)
+    return kept.getvalue()
+
+
+def _inflated(body: bytes, wbits: int) -> Iterator[bytes]:
     """Members one after the other, as gzip allows them."""
-    out: list[bytes] = []
-    left = unpacked_bytes_max
-    while body:
-        # What follows a member is copied: a body of very many tiny ones would cost the square of its length.
-        if len(out) == _MEMBERS_MAX:
+    view, pos, members = memoryview(body), 0, 0
+    while pos < len(body):
+        members += 1
+        if members > _MEMBERS_MAX:
             raise BodyMalformed(f"the body has more than {_MEMBERS_MAX} compressed members")
         member = zlib.decompressobj(wbits)
-        try:
-            out.append(member.decompress(body, left + 1))
-        except zlib.error as error:
-            raise BodyMalformed("the body is not compressed as its header says") from error
-        left -= len(out[-1])
-        if left < 0:
-            raise BodyTooLarge(unpacked_bytes_max)
-        if not member.eof:
-            raise BodyMalformed("the compressed body ends too early")
-        body = member.unused_data
-    return b"".join(out)
+        while not member.eof:
+            left: bytes | memoryview = member.unconsumed_tail
+            if not left:
+                left = view[pos : pos + _FED_BYTES]
+                pos += len(left)
+            try:
+                piece = member.decompress(left, _READ_BYTES)
+            except zlib.error as error:
+                raise BodyMalformed("the body is not compressed as its header says") from error
+            if not piece and not left and not member.eof:
+                raise BodyMalformed("the compressed body ends too early")
+            yield piece
+        pos -= len(member.unused_data)
+
+
+def _inflate(body: bytes, unpacked_bytes_max: int, wbits: int) -> bytes:
+    return _gathered(lambda: _inflated(body, wbits), unpacked_bytes_max)
 
 
 def _gzip(body: bytes, unpacked_bytes_max: int) -> bytes:
@@ -151,23 +185,43 @@ def _deflate(body: bytes, unpacked_bytes_max: int) -> bytes:
     return _inflate(body, unpacked_bytes_max, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
 
 
-def _zstd(body: bytes, unpacked_bytes_max: int) -> bytes:
-    out = []
-    left = unpacked_bytes_max
+def _zstd_declared(body: bytes) -> int:
+    """The sum of what its frames say, as far as they do; one that ends too early is none to the library."""
+    total = pos = blocks = 0
+    while pos < len(body):
+        head = body[pos : pos + _ZSTD_FRAME_HEAD_BYTES_MAX]
+        frame = zstandard.get_frame_parameters(head)
+        if frame.content_size != zstandard.CONTENTSIZE_UNKNOWN:
+            total += frame.content_size
+        pos += zstandard.frame_header_size(head)
+        last = False
+        while not last:
+            block = int.from_bytes(body[pos : pos + _ZSTD_BLOCK_HEAD_BYTES], "little")
+            pos += _ZSTD_BLOCK_HEAD_BYTES + (1 if block >> 1 & 3 == _ZSTD_REPEATED else block >> 3)
+            last = bool(block & 1) or pos > len(body)
+            blocks += 1
+            if blocks > _PIECES_MAX:
+                raise BodyMalformed(f"the body is in more than {_PIECES_MAX} pieces")
+        pos += _CHECKSUM_BYTES if frame.has_checksum else 0
+    if pos != len(body):
+        raise BodyMalformed("the compressed body ends too early")
+    return total
+
+
+def _unzstd(body: bytes) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MAX)
+    with decompressor.stream_reader(body, read_across_frames=True) as reader:
+        while piece := reader.read(_READ_BYTES):
+            yield piece
+
+
+def _zstd(body: bytes, unpacked_bytes_max: int) -> bytes:
     try:
-        declared = zstandard.get_frame_parameters(body).content_size
-        if declared != zstandard.CONTENTSIZE_UNKNOWN and declared > unpacked_bytes_max:
+        if _zstd_declared(body) > unpacked_bytes_max:
             raise BodyTooLarge(unpacked_bytes_max)
-        with decompressor.stream_reader(body, read_across_frames=True) as reader:
-            while chunk := reader.read(min(left + 1, _READ_BYTES)):
-                out.append(chunk)
-                left -= len(chunk)
-                if left < 0:
-                    raise BodyTooLarge(unpacked_bytes_max)
+        return _gathered(lambda: _unzstd(body), unpacked_bytes_max)
     except zstandard.ZstdError as error:
         raise BodyMalformed("the body is not compressed with zstd, or with too large a window") from error
-    return b"".join(out)
 
 
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
