@@ -1,5 +1,6 @@
 """Programs that other people wrote, sending metrics by remote write: Debian's Prometheus, vmagent."""
 
+import math
 import re
 import urllib.request
 from pathlib import Path
@@ -7,8 +8,30 @@ from pathlib import Path
 import httpx
 import yaml
 
+from tests.support.eventually import eventually
+from tests.support.metrics_stack import EVERYTHING, Account, Samples, samples_of
 from tests.support.processes import TIMEOUT_S
 from tests.support.servers import Server
+
+
+async def arrives(account: Account, held: Samples, at_s: float) -> None:
+    """All of it, no more and no less; the store keeps 12 digits of what is no whole number."""
+
+    async def difference() -> list[str]:
+        ours = await account.held(at_s)
+        return [
+            f"{dict(labels)}: {ours.get(labels)}, not {samples}"
+            for labels, samples in held.items()
+            if not _same(samples, ours.get(labels, {}))
+        ] + [f"nobody sent {dict(labels)}" for labels in ours.keys() - held.keys()]
+
+    await eventually(difference, timeout_s=TIMEOUT_S, interval_s=0.3, accept=lambda left: not left)
+
+
+def _same(sent: dict[int, float], ours: dict[int, float]) -> bool:
+    return sent.keys() == ours.keys() and all(
+        math.isclose(value, ours[at_ms], rel_tol=1e-11) for at_ms, value in sent.items()
+    )
 
 
 class Sender(Server):
@@ -69,18 +92,16 @@ class Prometheus(Sender):
             "--log.level=warn",
         ]
 
-    async def value(self, expression: str, at_s: float) -> float:
-        """What it holds itself."""
+    async def held(self, at_s: float) -> Samples:
+        """Every sample that it holds itself up to then."""
+        parameters = {"query": EVERYTHING, "time": f"{at_s:.3f}"}
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            answer = await client.get(
-                self.address + "/api/v1/query", params={"query": expression, "time": f"{at_s:.3f}"}
-            )
-        (found,) = answer.json()["data"]["result"]
-        return float(found["value"][1])
+            answer = await client.get(self.address + "/api/v1/query", params=parameters)
+        return samples_of(answer.json())
 
 
 class Vmagent(Sender):
-    """Takes lines at /api/v1/import/prometheus and sends them on, its buffers and batches at their defaults."""
+    """Takes lines at /api/v1/import/prometheus and sends them on; buffers and batches at its defaults."""
 
     ready_path = "/health"
 

@@ -24,7 +24,12 @@ from tests.support.shared import SharedServers
 # Of a machine that does much else: the writer may have to wait for its group, and for its store.
 SETTLED_S = 90.0
 
+# All that a tenant has, as far back as tests look.
+EVERYTHING = '{__name__!=""}[1h]'
+
 Json = dict[str, Any]
+# Series by their labels; values by their milliseconds.
+Samples = dict[frozenset[tuple[str, str]], dict[int, float]]
 
 
 @dataclass
@@ -156,15 +161,23 @@ class Account:
         assert_balanced(found)
         return found
 
-    async def value(self, expression: str, at_s: float | None = None) -> float:
-        """Of a scalar result at `at_s`, or now; nothing at all is 0."""
+    async def query(self, expression: str, at_s: float | None = None) -> Json:
+        """The whole answer, of that moment or of now."""
         parameters = {"query": expression} | ({} if at_s is None else {"time": f"{at_s:.3f}"})
         async with self.client() as client:
             answer = await client.get("/api/v1/query", params=parameters)
         assert answer.status_code == httpx.codes.OK, answer.text
-        found = answer.json()["data"]["result"]
+        return dict(answer.json())
+
+    async def value(self, expression: str, at_s: float | None = None) -> float:
+        """Of an expression that comes to one number at most; nothing at all is 0."""
+        found = (await self.query(expression, at_s))["data"]["result"]
         assert len(found) <= 1, found
         return float(found[0]["value"][1]) if found else 0.0
+
+    async def held(self, at_s: float) -> Samples:
+        """Every sample up to then."""
+        return samples_of(await self.query(EVERYTHING, at_s))
 
     async def shows(self, expression: str, expected: float, at_s: float | None = None) -> None:
         """What is stored is seen a moment later: the store's own pace."""
@@ -174,6 +187,17 @@ class Account:
             interval_s=0.1,
             accept=lambda found: found == expected,
         )
+
+
+def samples_of(answer: Json) -> Samples:
+    """Of an expression that is a range of a selector; stale markers are no samples."""
+    assert answer["status"] == "success", answer
+    return {
+        frozenset(series["metric"].items()): {
+            round(at_s * 1000): float(value) for at_s, value in series["values"] if value != "NaN"
+        }
+        for series in answer["data"]["result"]
+    }
 
 
 def assert_balanced(found: Json) -> None:
