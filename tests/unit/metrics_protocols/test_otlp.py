@@ -239,6 +239,10 @@ async def test_an_empty_request_is_a_success() -> None:
         b'{"resourceMetrics": [NaN]}',
         b"[" * 100_000,
         b'{"resourceMetrics": [{"schemaUrl": "\\ud800"}]}',
+        b'{"\\ud800": 1}',
+        b'{"resourceMetrics": "a"}',
+        b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"gauge": {"dataPoints":'
+        b' [{"asDouble": 1%b}]}}]}]}]}' % (b"0" * 400),
         b"\xff",
     ],
 )

@@ -9,11 +9,14 @@ from metrics_ingest.receivers.parsing import datadog as parsing
 from metrics_ingest.receivers.taking import Resources, reasons, take
 
 PROTOCOL = "datadog"
+JSON = "application/json"
 _NAMED_MAX = 10
 
 
 async def receive(res: Resources, tenant: Tenant, request: Request) -> Answer:
     """202 as soon as one point was accepted (or there was none), with what was refused among `errors`."""
+    if request.media_type not in {"", JSON}:
+        return failure(request, 415, f"content type must be {JSON}")
     points = parsing.read(request.body)
     found = await take(res, tenant, points, protocol=PROTOCOL, body_bytes=len(request.body))
     if not found.rejected:

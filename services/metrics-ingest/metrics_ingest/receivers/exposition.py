@@ -6,8 +6,10 @@ from metrics_ingest.receivers.parsing import exposition as parsing
 from metrics_ingest.receivers.taking import Resources, reasons, take
 
 PROTOCOL = "exposition"
-# The last is what curl says of any body.
-_TYPES = frozenset(("", "text/plain", parsing.OPENMETRICS, "application/x-www-form-urlencoded"))
+# The last two are what HTTP libraries say of any body.
+_TYPES = frozenset(
+    ("", "text/plain", parsing.OPENMETRICS, "application/octet-stream", "application/x-www-form-urlencoded")
+)
 _NAMED_MAX = 10
 
 

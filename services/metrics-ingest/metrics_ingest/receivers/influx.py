@@ -15,10 +15,14 @@ _CODES = {
     413: "request too large", 415: "unsupported media type", 429: "too many requests", 503: "unavailable",
 }  # fmt: skip
 _NAMED_MAX = 10
+# What senders say of a text of which HTTP knows no name: the truth, nothing, or what their library says.
+_TYPES = frozenset(("", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"))
 
 
 async def receive(res: Resources, tenant: Tenant, request: Request) -> Answer:
     """204 when every field was accepted, 400 naming the first refused lines when the others were."""
+    if request.media_type not in _TYPES:
+        return failure(request, 415, "content type must be text/plain")
     precision = request.query.get("precision") or "ns"
     unit_ns = parsing.PRECISIONS.get(precision)
     if unit_ns is None:

@@ -28,6 +28,7 @@ PROTOCOL = "statsd"
 RATE = "rate"
 KERNEL = "kernel"
 _POINTS_AT_A_TIME = 256
+_PACKET_BYTES_MAX = 2**16
 _TABLES = {socket.AF_INET: Path("/proc/self/net/udp"), socket.AF_INET6: Path("/proc/self/net/udp6")}
 _INODE_COLUMN = 9
 
@@ -88,10 +89,17 @@ class Statsd:
         try:
             yield sock.getsockname()[1]
         finally:
+            self._drain(sock)
             transport.close()
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
             await self._flush_or_wait()
+
+    def _drain(self, sock: socket.socket) -> None:
+        """What the kernel holds already; other replicas get what comes later."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(self._bounds.lines_max):
+                self.receive(sock.recv(_PACKET_BYTES_MAX))
 
     def receive(self, packet: bytes) -> None:
         lines = packet.count(b"\n") + 1
