@@ -55,12 +55,16 @@ class Http:
         *,
         document: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The body is a JSON document or a form. Raises `Unexpected` for what went wrong below HTTP."""
-        body, content = _encoded(document, form)
+        """The body is a JSON document, a form, or bytes of which `headers` tell the type.
+
+        Raises `Unexpected` for what went wrong below HTTP.
+        """
+        content, told = (body, {}) if body is not None else _encoded(document, form)
         try:
-            response = self._client.request(method, path, body, {**(headers or {}), **content})
+            response = self._client.request(method, path, content, {**(headers or {}), **told})
             try:
                 return Answer(response.status_code, dict(response.items()), bytes(response.read()))
             finally:

@@ -1,10 +1,11 @@
-"""Every service at once: the shortener's traffic, and orders among it that move stock, money and mails."""
+"""Every service at once: the shortener's traffic, orders among it that move stock and money, and metrics."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from loadtests.harness import OpenEnvironment
 from loadtests.http import Http
+from loadtests.metrics import MetricsUser
 from loadtests.orders import OrdersUser
 from loadtests.shortener import TAG, ShortenerUser
 from loadtests.target import Target, parse_target
@@ -15,7 +16,7 @@ class MixedUser(ShortenerUser):
 
     service = "mixed"
     mix: ClassVar[Mapping[str, float]] = {
-        "redirect": 84,
+        "redirect": 82,
         "create": 4,
         "stats": 2,
         "search": 2,
@@ -23,20 +24,26 @@ class MixedUser(ShortenerUser):
         "qr_code": 2,
         "place_order": 3,
         "complete_order": 1,
+        "write_points": 2,
     }
     shop: ClassVar[Target]
+    meters: ClassVar[Target]
 
     def __init__(self, environment: OpenEnvironment) -> None:
         super().__init__(environment)
-        # A customer of the other service: its operations, on a connection of its own.
+        # Callers of the other services: their operations, on connections of their own.
         self.customer = OrdersUser(environment)
         self.customer.http = Http(self.shop)
+        self.sender = MetricsUser(environment)
+        self.sender.http = Http(self.meters)
 
     @classmethod
     def prepare(cls, target: Target, environ: Mapping[str, str]) -> None:
         super().prepare(target, environ)
         cls.shop = parse_target(environ[OrdersUser.url_variable])
         OrdersUser.prepare(cls.shop, environ)
+        cls.meters = parse_target(environ[MetricsUser.url_variable])
+        MetricsUser.prepare(cls.meters, environ)
 
     def search(self) -> None:
         self.http.send("GET", f"/v1/links?tag={TAG}&limit=20", headers=self.authorization).expect(200)
@@ -57,6 +64,10 @@ class MixedUser(ShortenerUser):
     def complete_order(self) -> None:
         self.customer.complete()
 
+    def write_points(self) -> None:
+        self.sender.remote_write()
+
     def on_stop(self) -> None:
         self.customer.on_stop()
+        self.sender.on_stop()
         super().on_stop()

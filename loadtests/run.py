@@ -15,8 +15,10 @@ from typing import Any
 # libev's select backend wakes timers to the microsecond, its epoll backend to the next millisecond.
 os.environ.setdefault("GEVENT_BACKEND", "select")
 
+from loadtests import results
 from loadtests.harness import OpenUser, Outcome, run
 from loadtests.http import Unexpected
+from loadtests.metrics import MetricsUser
 from loadtests.mixed import MixedUser
 from loadtests.orders import OrdersUser
 from loadtests.payments import PaymentsUser
@@ -29,7 +31,10 @@ from loadtests.target import Target, TargetRefused, parse_target
 from loadtests.thresholds import Limits, ThresholdsError, check, load_limits
 from loadtests.wrk import WHY, WrkError, run_wrk
 
-USERS: tuple[type[OpenUser], ...] = (ShortenerUser, PaymentsUser, OrdersUser, MixedUser, ProbeUser)
+USERS: tuple[type[OpenUser], ...] = (
+    *(ShortenerUser, PaymentsUser, OrdersUser, MetricsUser),
+    *(MixedUser, ProbeUser),
+)
 SCENARIOS = {user.service: user for user in USERS}
 HERE = Path(__file__).parent
 WORKERS_MAX = 1000
@@ -81,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.wrk:
         summary["wrk"] = _cross_check(summary, target, options.rate)
     _write(summary, options.out / options.service)
+    print(f"  {results.push(summary, os.environ)}")
     return _verdict(summary)
 
 

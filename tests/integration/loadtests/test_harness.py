@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,10 @@ def stalling_url() -> Iterator[str]:
         yield process.url
 
 
-def run_probe(url: str, out: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def run_probe(url: str, out: Path, *options: str, **extra: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "loadtests.run", "--service", "probe", "--url", url, "--out", str(out)]
-    environment = {name: value for name, value in os.environ.items() if name != "SHORTENER_API_KEY"}
+    ours = ("SHORTENER_API_KEY", "METRICS_URL", "METRICS_API_KEY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours} | extra
     return subprocess.run(
         [*command, *options],
         cwd=ROOT,
@@ -88,6 +91,60 @@ def test_a_generator_that_cannot_keep_its_schedule_voids_the_run(stalling_url: s
     done = run_probe(stalling_url, tmp_path, *options)
     assert done.returncode == 3
     assert "VOID" in done.stdout
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[Any]]]:
+    """Answers the first push with 503, and accepts the second; what came is kept."""
+    seen: list[Any] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append((self.path, self.headers["Authorization"], body["points"]))
+            self.send_response(503 if len(seen) == 1 else 202)
+            answer = json.dumps({"accepted": len(body["points"])}).encode()
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_args: object) -> None:
+            """Requests are no news."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        server.shutdown()
+        thread.join()
+
+
+def test_results_are_pushed_to_metrics_ingest_until_they_are_accepted(
+    stalling_url: str, receiver: tuple[str, list[Any]], tmp_path: Path
+) -> None:
+    url, seen = receiver
+    options = ("--rate", "20", "--duration", "1", "--warmup", "0", "--lag-p99-ms", "2000")
+    done = run_probe(stalling_url, tmp_path, *options, METRICS_URL=url, METRICS_API_KEY="a-key")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [(path, key, points), again] = seen
+    assert (path, key) == ("/api/v1/points", "Bearer a-key")
+    assert again == seen[0]
+    counts = [
+        p["value"] for p in points if (p["name"], p["labels"].get("operation")) == ("load_requests", "all")
+    ]
+    assert counts == [20]
+    assert f"results: {len(points)} of {len(points)} points at {url}" in done.stdout
+
+
+def test_a_metrics_ingest_that_is_away_leaves_the_verdict_alone(stalling_url: str, tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    options = ("--rate", "20", "--duration", "1", "--warmup", "0", "--lag-p99-ms", "2000")
+    done = run_probe(stalling_url, tmp_path, *options, METRICS_URL=away, METRICS_API_KEY="a-key")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "results stay here" in done.stdout
+    done = run_probe(stalling_url, tmp_path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "METRICS_URL and METRICS_API_KEY are not set" in done.stdout
 
 
 def test_a_dead_server_fails_the_run_and_every_arrival_is_counted(tmp_path: Path) -> None:

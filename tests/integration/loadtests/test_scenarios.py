@@ -12,6 +12,7 @@ ADDRESSES = {
     "SHORTENER_URL": "http://127.0.0.1:8010",
     "PAYMENTS_URL": "http://127.0.0.1:8040",
     "ORDERS_URL": "http://127.0.0.1:8080",
+    "METRICS_URL": "http://127.0.0.1:8180",
 }
 CHOSEN = """
 import json, sys
@@ -49,6 +50,7 @@ def test_a_scenario_brings_its_rate_and_its_address() -> None:
     assert said_by(CHOSEN) == {"url": ADDRESSES["SHORTENER_URL"], "rate": 200}
     assert said_by(CHOSEN, "--service", "payments") == {"url": ADDRESSES["PAYMENTS_URL"], "rate": 40}
     assert said_by(CHOSEN, "--service", "orders") == {"url": ADDRESSES["ORDERS_URL"], "rate": 30}
+    assert said_by(CHOSEN, "--service", "metrics-ingest") == {"url": ADDRESSES["METRICS_URL"], "rate": 40}
 
 
 def test_what_the_caller_says_wins() -> None:
