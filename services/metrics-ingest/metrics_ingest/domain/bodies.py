@@ -229,5 +229,7 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "x-gzip": _gzip,
     "deflate": _deflate,
     "zstd": _zstd,
+    # As Datadog's clients call it.
+    "zstd1": _zstd,
     "snappy": _snappy,
 }
