@@ -174,6 +174,7 @@ async def empty(dsn: str) -> None:
         await conn.execute(
             "TRUNCATE tenants, api_keys, series, series_budgets, ledger_entries, rollups, consumer_offsets"
         )
+        await conn.execute("UPDATE rollup_lease SET owner = DEFAULT, expires_at = DEFAULT")
     finally:
         await conn.close()
 

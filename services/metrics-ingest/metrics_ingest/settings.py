@@ -83,9 +83,9 @@ class MetricsSettings(ChassisSettings):
     query_points_max: int = Field(default=11_000, ge=1)  # of one series, as in Prometheus
     query_range_s_max: int = Field(default=400 * 86_400, ge=1)
     query_series_max: int = Field(default=10_000, ge=1)
-    query_answer_bytes_max: int = Field(default=32 * MIB, ge=MIB)
-    queries_at_once_max: int = Field(default=32, ge=1)
-    queries_waiting_max: int = Field(default=64, ge=0)
+    query_answer_bytes_max: int = Field(default=16 * MIB, ge=MIB)
+    queries_at_once_max: int = Field(default=8, ge=1)  # the store works on four or so
+    queries_waiting_max: int = Field(default=200, ge=0)
 
     # Rollups, evaluated by one writer.
     rollup_every_s: float = Field(default=60.0, gt=0)
@@ -93,6 +93,6 @@ class MetricsSettings(ChassisSettings):
     rollup_grace_s: float = Field(default=30.0, ge=0)  # after a window's end, before it is first evaluated
     rollup_lease_s: float = Field(default=60.0, gt=0)
     rollup_timeout_s: float = Field(default=20.0, gt=0)  # of one question to the store
-    rollup_answer_bytes_max: int = Field(default=32 * MIB, ge=MIB)
+    rollup_answer_bytes_max: int = Field(default=8 * MIB, ge=MIB)  # larger ones are asked for in halves
     rollup_batch_max: int = Field(default=200, ge=1)  # metrics a turn
     rollups_per_tenant_max: int = Field(default=20, ge=1)

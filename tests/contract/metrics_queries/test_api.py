@@ -22,6 +22,9 @@ PROMETHEUS = (
     "label/{name}/values",
     "status/buildinfo",
     "metadata",
+    "query_exemplars",
+    "rules",
+    "alerts",
 )
 
 

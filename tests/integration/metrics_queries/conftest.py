@@ -1,7 +1,7 @@
 """The service on a real store, a real Postgres and two tenants whose series have the same names."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
@@ -10,7 +10,8 @@ from metrics_ingest.domain.writer_bounds import WriterBounds
 from metrics_ingest.victoria import victoria_of
 
 from tests.integration.metrics_queries.world import World
-from tests.support.metrics import Log, Victoria, serving, settings_of
+from tests.support.databases import Databases
+from tests.support.metrics import Log, Victoria, empty, serving, settings_of
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +22,19 @@ def victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
     server.close()
 
 
+@pytest.fixture(scope="module")
+def shared_dsn(databases: Databases) -> Iterator[str]:
+    """One database for the tests of a module; each finds it empty."""
+    dsn = databases.migrated("metrics_ingest")
+    yield dsn
+    databases.drop(dsn)
+
+
 @pytest.fixture
-async def world(
-    victoria: Victoria, migrated_dsn: Callable[[str], str], redis_url: str
-) -> AsyncIterator[World]:
+async def world(victoria: Victoria, shared_dsn: str, redis_url: str) -> AsyncIterator[World]:
+    await empty(shared_dsn)
     settings = settings_of(
-        migrated_dsn("metrics_ingest"),
+        shared_dsn,
         redis_url,
         victoriametrics_url=victoria.address,
         query_position_wait_s=1.0,

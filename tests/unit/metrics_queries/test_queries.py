@@ -18,6 +18,7 @@ ONE = Tenant(id="one", name="One")
 EMPTY = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
 LIST = b'{"status":"success","data":[]}'
 OURS = ("extra_filters[]", '{signalbox_tenant="one"}')
+NOTHING = ("extra_filters[]", '{signalbox_tenant="."}')
 # Everything that the store knows and a caller must not say.
 SMUGGLED: Parameters = {
     "extra_filters[]": ['{signalbox_tenant="two"}', "{}"],
@@ -41,6 +42,8 @@ class Answering:
     body: bytes = EMPTY
     failure: Exception | None = None
     hangs: bool = False
+    # To an expression on no series at all.
+    alone: int = 200
     asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
 
     async def ask(
@@ -53,6 +56,8 @@ class Answering:
             await asyncio.Event().wait()
         if self.failure is not None:
             raise self.failure
+        if NOTHING in form:
+            return self.alone, EMPTY
         return self.status, self.body
 
 
@@ -116,8 +121,9 @@ async def test_the_values_of_the_tenant_label_are_not_even_asked_for() -> None:
 @pytest.mark.parametrize(
     ("store", "status", "kind"),
     [
-        (Answering(status=422, body=b'{"error":"cannot parse"}'), 422, "execution"),
-        (Answering(status=400, body=b'{"error":"cannot parse"}'), 422, "execution"),
+        (Answering(status=422, body=b'{"error":"cannot parse"}', alone=422), 400, "bad_data"),
+        (Answering(status=400, body=b'{"error":"cannot parse"}', alone=400), 400, "bad_data"),
+        (Answering(status=422, body=b'{"error":"duplicates"}'), 422, "execution"),
         (Answering(status=422, body=b'{"error":"timeout exceeded during"}'), 503, "unavailable"),
         (Answering(failure=AnswerTooLarge(1)), 422, "execution"),
         (Answering(failure=StoreAway("http_500")), 503, "unavailable"),

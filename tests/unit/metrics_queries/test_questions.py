@@ -89,6 +89,18 @@ def test_the_callers_timeout_counts_when_it_is_below_ours(text: str, expected_s:
     assert questions.timeout_s({"timeout": [text]}, LIMITS) == expected_s
 
 
+@pytest.mark.parametrize("query", ["1", " 1 + 1", "-(2 ^ 3) % 1e-3", "time() - 3600", "pi() * .5", "NaN"])
+def test_arithmetic_of_numbers_is_a_scalar(query: str) -> None:
+    assert questions.is_scalar(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "up", "vector(1)", "1 + up", "e", "time", "1e", "info()", "in f", '"1"']
+)
+def test_what_may_have_series_is_no_scalar(query: str) -> None:
+    assert not questions.is_scalar(query)
+
+
 @pytest.mark.parametrize("text", ["0", "-1s", "soon", "1s1m"])
 def test_a_timeout_that_makes_no_sense_is_bad_data(text: str) -> None:
     with pytest.raises(BadParameter, match="timeout"):

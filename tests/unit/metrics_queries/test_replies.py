@@ -11,27 +11,49 @@ TENANT = "signalbox_tenant"
 
 
 def reply(data: Any, **more: Any) -> bytes:
-    return json.dumps({"status": "success", "data": data, **more}).encode()
+    return json.dumps({"status": "success", "data": data, **more}, separators=(",", ":")).encode()
 
 
-def test_the_tenant_leaves_every_series_of_a_result_and_the_points_stay() -> None:
+def shown(body: bytes) -> Any:
+    return json.loads(b"".join(map(replies.unlabelled, replies.pieces(body))))
+
+
+def test_the_tenant_leaves_every_series_of_a_result_and_all_else_stays() -> None:
+    """Wherever it stands among the labels, and whatever else looks like it."""
     points = [[1800000000.123, "+Inf"], [1800000001, "0.1"]]
-    rows = [{"metric": {"__name__": "up", TENANT: "one", "job": "signalbox_tenant"}, "values": points}]
-    answer = json.loads(
-        replies.result(reply({"resultType": "matrix", "result": rows}, isPartial=False, stats={}))
-    )
-    assert answer == {
-        "status": "success",
-        "data": {
-            "resultType": "matrix",
-            "result": [{"metric": {"__name__": "up", "job": "signalbox_tenant"}, "values": points}],
-        },
-    }
+    ours = [
+        {"__name__": "up", "job": TENANT},
+        {},
+        {"a": f'"{TENANT}":"one",', "b": '\\"', "c": "{}},"},
+        {f"my_{TENANT}": "x", f"{TENANT}_too": "y"},
+    ]
+    stored = [
+        {"__name__": "up", TENANT: "one", "job": TENANT},
+        {TENANT: "one"},
+        {**ours[2], TENANT: 'set by "label_set"}'},
+        {TENANT: "one", **ours[3]},
+    ]
+    rows = [{"metric": labels, "values": points} for labels in stored]
+    expected = [{"metric": labels, "values": points} for labels in ours]
+    data = {"resultType": "matrix", "result": rows}
+    assert shown(reply(data)) == {"status": "success", "data": {**data, "result": expected}}
+    assert shown(reply(data, stats={"seriesFetched": "4"}))["data"]["result"] == expected
 
 
-def test_scalars_and_texts_pass_through() -> None:
+def test_a_large_answer_is_cut_into_pieces_and_comes_out_whole() -> None:
+    points = [[1800000000 + at, str(at)] for at in range(1000)]
+    rows = [{"metric": {"n": str(n), TENANT: "one"}, "values": points} for n in range(50)]
+    body = reply({"resultType": "matrix", "result": rows})
+    assert max(map(len, replies.pieces(body))) < 200_000
+    found = shown(body)["data"]["result"]
+    assert found == [{"metric": {"n": str(n)}, "values": points} for n in range(50)]
+
+
+def test_the_stores_vector_of_a_number_becomes_a_scalar() -> None:
+    rows: list[dict[str, Any]] = [{"metric": {}, "value": [1800000000, "1"]}]
+    body = reply({"resultType": "vector", "result": rows})
     data = {"resultType": "scalar", "result": [1800000000, "1"]}
-    assert json.loads(replies.result(reply(data)))["data"] == data
+    assert json.loads(replies.scalar(body)) == {"status": "success", "data": data}
 
 
 def test_the_tenant_leaves_series_and_label_names() -> None:
@@ -39,6 +61,11 @@ def test_the_tenant_leaves_series_and_label_names() -> None:
     assert json.loads(replies.label_sets(reply(sets), 10))["data"] == [{"__name__": "up"}]
     assert json.loads(replies.label_names(reply(["__name__", TENANT]), 10))["data"] == ["__name__"]
     assert json.loads(replies.label_values(reply(None), 10))["data"] == []
+
+
+def test_without_any_series_there_is_no_label_name() -> None:
+    assert json.loads(replies.label_names(reply(["__name__"]), 10))["data"] == []
+    assert json.loads(replies.label_names(reply(["a", "b", "c"]), 2))["data"] == ["a", "b"]
 
 
 def test_a_limit_cuts_and_says_so() -> None:
@@ -50,12 +77,13 @@ def test_a_limit_cuts_and_says_so() -> None:
     assert "warnings" not in json.loads(replies.label_names(reply(["a", "b", TENANT]), 2))
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"data":{"resultType":"vector","result":[1]}}', b"\xff"]
-)
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data":{"result":[1]}}', b"\xff"])
 def test_what_is_no_answer_of_the_store_is_told_apart(body: bytes) -> None:
+    for read in (replies.scalar, lambda body: list(replies.pieces(body))):
+        with pytest.raises(ReplyUnreadable):
+            read(body)
     with pytest.raises(ReplyUnreadable):
-        replies.result(body)
+        replies.label_values(b'{"data":{}}' if body.startswith(b"{") else body, 1)
 
 
 @pytest.mark.parametrize(

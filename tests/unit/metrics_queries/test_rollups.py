@@ -34,6 +34,13 @@ def test_a_long_late_window_is_as_many_windows_as_one_question_may_ask_for() -> 
     assert (found.last_s - found.first_s) // FIVE.seconds + 1 == rollups.WINDOWS_MAX
 
 
+def test_halves_of_a_span_are_all_of_its_windows() -> None:
+    span = Span(END_S, END_S + 4 * FIVE.seconds)
+    first, second = rollups.halves(FIVE, span)
+    assert (first, second) == (Span(END_S, END_S + 300), Span(END_S + 600, END_S + 1200))
+    assert rollups.halves(FIVE, Span(END_S, END_S)) == ()
+
+
 def test_a_new_window_is_written_whole_within_its_last_second() -> None:
     found = rollups.changes(fresh("2", job="a"), [], [])
     assert len(found) == len(AGGREGATES)

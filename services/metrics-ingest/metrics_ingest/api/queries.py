@@ -47,13 +47,14 @@ class Route(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
-async def _buildinfo(_queries: Queries, _tenant: Tenant, _parameters: Parameters, _request: Request) -> bytes:
-    return replies.success(_BUILD)
+def _always(data: Any) -> Ask:
+    """What is not kept here, answered as a Prometheus without any would."""
+    body = replies.success(data)
 
+    async def answer(_queries: Queries, _tenant: Tenant, _parameters: Parameters, _request: Request) -> bytes:
+        return body
 
-async def _metadata(_queries: Queries, _tenant: Tenant, _parameters: Parameters, _request: Request) -> bytes:
-    """None is kept: the store would mix those of all tenants."""
-    return replies.success({})
+    return answer
 
 
 _MATCHING: Final = ("match[]", "start", "end", "limit", "timeout", "min_position")
@@ -95,8 +96,11 @@ ROUTES: Final = (
         ),
         _MATCHING,
     ),
-    Route("buildinfo", "/status/buildinfo", "Tell which Prometheus API this speaks", _buildinfo),
-    Route("metadata", "/metadata", "List metadata of metrics: always none", _metadata),
+    Route("buildinfo", "/status/buildinfo", "Tell which Prometheus API this speaks", _always(_BUILD)),
+    Route("metadata", "/metadata", "List metadata of metrics: always none", _always({})),
+    Route("query_exemplars", "/query_exemplars", "List exemplars: always none", _always([])),
+    Route("rules", "/rules", "List rules: always none", _always({"groups": []})),
+    Route("alerts", "/alerts", "List alerts: always none", _always({"alerts": []})),
 )
 
 

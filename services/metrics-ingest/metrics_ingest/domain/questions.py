@@ -36,6 +36,11 @@ _UNITS_MS: Final = {
 }
 _DURATION = re.compile("".join(rf"(?:(\d{{1,12}}){unit})?" for unit in _UNITS_MS), re.ASCII)
 DURATION_MS_MAX: Final = 100 * 365 * 86_400_000
+# Expressions without any series.
+_SCALAR = re.compile(
+    r"(?:[\s\d.()+*/%^-]|(?<=[\d.])e(?=[+-]?\d)|\b(?:inf|nan)\b|\b(?:time|pi)\(\))+",
+    re.ASCII | re.IGNORECASE,
+)
 _LIMIT = re.compile(r"\d{1,10}", re.ASCII)
 
 Parameters = Mapping[str, Sequence[str]]
@@ -155,7 +160,7 @@ def moment_ms(parameter: str, text: str) -> int:
     open_end = _OPEN_ENDS.get(text)
     if open_end is not None:
         return 0 if open_end < 0 else TIME_MS_MAX
-    if _NUMBER.fullmatch(text):
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return _clamped(float(text) * 1000)
     if _MOMENT.fullmatch(text):
         try:
@@ -165,12 +170,21 @@ def moment_ms(parameter: str, text: str) -> int:
     raise BadParameter(f'invalid parameter "{parameter}": cannot parse {text[:64]!r} to a valid timestamp')
 
 
+def is_scalar(query: str) -> bool:
+    """As far as it can be told without its grammar: arithmetic of numbers, and the time."""
+    return _SCALAR.fullmatch(query) is not None
+
+
 def tenant_filter(tenant_id: str) -> str:
     """The `extra_filters[]` that every question carries, alone in its kind: a second one is an alternative.
 
     A tenant's id holds no character that has to be escaped (migrations/0001_tenants.sql).
     """
     return f'{{{TENANT_LABEL.decode()}="{tenant_id}"}}'
+
+
+# Of no series at all: no tenant has such an id.
+NO_SERIES: Final = tenant_filter(".")
 
 
 def seconds(time_ms: int) -> str:

@@ -1,21 +1,27 @@
 """The store's answers as Prometheus would give them, without the label that tells tenants apart.
 
-Only labels are decoded: points pass through as the bytes they came as.
+What an expression came to may be large and is not decoded: it passes through as the bytes it came as.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from metrics_ingest.domain.labels import TENANT_LABEL
 
 HIDDEN: Final = TENANT_LABEL.decode()
-SERIES_RESULTS: Final = frozenset(("vector", "matrix"))
 TRUNCATED: Final = "results truncated due to limit"
 _ERROR_CHARS_MAX: Final = 500
+_PIECE_BYTES: Final = 64 * 1024
+_BEGINNING: Final = b'{"status":"success",'
+# A quote within a text is escaped in JSON, so these are never a part of one.
+_HIDDEN_PAIR = re.compile(rb'"signalbox_tenant":"(?:[^"\\]|\\.)*",|,?"signalbox_tenant":"(?:[^"\\]|\\.)*"')
+_COSTS_BYTES_MAX: Final = 512
+# Newer stores tell what the answer cost.
+_COSTS = re.compile(rb'\]\},"stats":\{[^{}]*\}\}\s*$')
 _HIDDEN_MATCHER = re.compile(r',?\s*\\*"?signalbox_tenant\\*"?\s*(?:=~|!~|!=|=)\s*\\*"[^"\\]*\\*"')
 
 
@@ -23,19 +29,17 @@ class ReplyUnreadable(ValueError):  # noqa: N818 a state of the store
     """Not the JSON that the store is known to answer."""
 
 
-class _Series(Struct):
+class _Scalar(Struct):
     metric: dict[str, str]
-    value: Raw | UnsetType = UNSET
-    values: Raw | UnsetType = UNSET
+    value: Raw
 
 
-class _Result(Struct, rename="camel"):
-    result_type: str
-    result: Raw
+class _Vector(Struct):
+    result: list[_Scalar]
 
 
-class _ResultReply(Struct):
-    data: _Result
+class _VectorReply(Struct):
+    data: _Vector
 
 
 class _TextsReply(Struct):
@@ -50,8 +54,7 @@ class _Error(Struct):
     error: str = ""
 
 
-_results = msgspec.json.Decoder(_ResultReply)
-_vectors = msgspec.json.Decoder(list[_Series])
+_vectors = msgspec.json.Decoder(_VectorReply)
 _texts = msgspec.json.Decoder(_TextsReply)
 _sets = msgspec.json.Decoder(_SeriesReply)
 _errors = msgspec.json.Decoder(_Error)
@@ -70,18 +73,33 @@ def failure(kind: str, error: str) -> bytes:
     return _encoder.encode({"status": "error", "errorType": kind, "error": error})
 
 
-def result(body: bytes) -> bytes:
-    """Of an expression."""
+def pieces(body: bytes) -> Iterator[bytes]:
+    """Of the answer to an expression, cut after the labels of a series. Raises `ReplyUnreadable`."""
+    if not body.startswith(_BEGINNING):
+        raise ReplyUnreadable("that is no answer to an expression")
+    costs = _COSTS.search(body, max(len(body) - _COSTS_BYTES_MAX, 0))
+    start, end = 0, costs.start() if costs else len(body)
+    while start < end:
+        cut = body.find(b"}", start + _PIECE_BYTES, end) + 1 or end
+        yield body[start:cut]
+        start = cut
+    if costs:
+        yield b"]}}"
+
+
+def unlabelled(piece: bytes) -> bytes:
+    return _HIDDEN_PAIR.sub(b"", piece)
+
+
+def scalar(body: bytes) -> bytes:
+    """Of an expression without series, for which the store has a vector."""
     try:
-        found = _results.decode(body).data
-        if found.result_type not in SERIES_RESULTS:
-            return success({"resultType": found.result_type, "result": found.result})
-        rows = _vectors.decode(found.result)
+        rows = _vectors.decode(body).data.result
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ReplyUnreadable(str(error)) from error
-    for row in rows:
-        row.metric.pop(HIDDEN, None)
-    return success({"resultType": found.result_type, "result": rows})
+    if len(rows) != 1 or rows[0].metric:
+        return body
+    return success({"resultType": "scalar", "result": rows[0].value})
 
 
 def label_sets(body: bytes, limit: int) -> bytes:
@@ -93,7 +111,11 @@ def label_sets(body: bytes, limit: int) -> bytes:
 
 
 def label_names(body: bytes, limit: int) -> bytes:
-    return _limited([name for name in _decoded(_texts, body) if name != HIDDEN], limit)
+    found = _decoded(_texts, body)
+    if HIDDEN not in found and len(found) <= limit:
+        # Every series has it: there was none, for which the store says `__name__` all the same.
+        return success([])
+    return _limited([name for name in found if name != HIDDEN], limit)
 
 
 def label_values(body: bytes, limit: int) -> bytes:

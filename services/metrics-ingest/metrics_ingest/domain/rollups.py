@@ -65,6 +65,15 @@ def span(window: Window, now_s: float, *, back_s: float, grace_s: float) -> Span
     return Span(max(min(first, last), earliest), last)
 
 
+def halves(window: Window, span: Span) -> tuple[Span, ...]:
+    """None of a span of one window."""
+    windows = (span.last_s - span.first_s) // window.seconds + 1
+    if windows < 2:  # noqa: PLR2004 two halves
+        return ()
+    middle_s = span.first_s + windows // 2 * window.seconds
+    return Span(span.first_s, middle_s - window.seconds), Span(middle_s, span.last_s)
+
+
 def fresh_expression(metric: str, window: Window) -> str:
     """All aggregates as one answer, each under its rollup's name."""
     parts = (
@@ -77,13 +86,18 @@ def fresh_expression(metric: str, window: Window) -> str:
 
 def kept_expression(metric: str, window: Window) -> str:
     """What the rollups say now."""
-    names = "|".join(name_of(metric, aggregate, window) for aggregate in AGGREGATES)
-    return f'last_over_time({{__name__=~"{names}"}}[{window.name}])'
+    return f"last_over_time({_selector(metric, window)}[{window.name}])"
 
 
 def stamps_expression(metric: str, window: Window) -> str:
-    """When they said so, in seconds; the aggregates of a window share their times."""
-    return f'tlast_over_time({{__name__="{name_of(metric, "count", window)}"}}[{window.name}])'
+    """When any of a window's aggregates last said so, in seconds."""
+    each = f"tlast_over_time({_selector(metric, window)}[{window.name}]) keep_metric_names"
+    return f"max without (__name__) ({each})"
+
+
+def _selector(metric: str, window: Window) -> str:
+    names = "|".join(name_of(metric, aggregate, window) for aggregate in AGGREGATES)
+    return f'{{__name__=~"{names}"}}'
 
 
 def name_of(metric: str, aggregate: str, window: Window) -> str:

@@ -9,8 +9,6 @@ CREATE TABLE rollups (
     PRIMARY KEY (tenant_id, metric)
 );
 
-CREATE INDEX rollups_rechecked ON rollups (rechecked_at);
-
 -- One row: rollups are evaluated by one writer at a time, the others stand by.
 CREATE TABLE rollup_lease (
     only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),

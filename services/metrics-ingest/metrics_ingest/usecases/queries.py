@@ -1,8 +1,8 @@
 """Questions of a tenant to the store: only what Prometheus knows is asked, and only of the tenant's series.
 
 QueryFailed, in Prometheus' words
-+-- 400 bad_data      a parameter, a selector, a position
-+-- 422 execution     an expression that cannot be executed, an answer that is too large
++-- 400 bad_data      a parameter, a selector, a position, an expression that is wrong in itself
++-- 422 execution     an expression that fails on these series, an answer that is too large
 +-- 503 timeout       the caller's own time is over
 +-- 503 unavailable   the store or Postgres is away or slow, too much is asked at once, a position not reached
 """
@@ -64,11 +64,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question on its way: until when (by the loop's clock), and what must be stored before."""
+    """One question on its way, and until when (by the loop's clock)."""
 
     tenant: Tenant
     until: float
-    position: Mapping[int, int]
+
+    @property
+    def left_s(self) -> float:
+        return max(self.until - asyncio.get_running_loop().time(), 0.001)
 
 
 class Queries:
@@ -80,9 +83,9 @@ class Queries:
         reached: Reached,
         limits: Limits,
         *,
-        answer_bytes_max: int = 32 * 2**20,
-        calls_max: int = 32,
-        queue_max: int = 64,
+        answer_bytes_max: int = 16 * 2**20,
+        calls_max: int = 8,
+        queue_max: int = 200,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -98,7 +101,10 @@ class Queries:
         async with self._asking(tenant, parameters) as asked:
             found = questions.instant(parameters, self._limits, self._now_ms())
             form = [("query", found.query), ("time", questions.seconds(found.at_ms))]
-            return replies.result(await self._ask(asked, "/api/v1/query", form))
+            body = await self._evaluate(asked, "/api/v1/query", form)
+            if questions.is_scalar(found.query):
+                return replies.scalar(body)
+            return await _shown(body)
 
     async def over_range(self, tenant: Tenant, parameters: Parameters) -> bytes:
         async with self._asking(tenant, parameters) as asked:
@@ -109,20 +115,17 @@ class Queries:
                 ("end", questions.seconds(found.end_ms)),
                 ("step", questions.seconds(found.step_ms)),
             ]
-            return replies.result(await self._ask(asked, "/api/v1/query_range", form))
+            return await _shown(await self._evaluate(asked, "/api/v1/query_range", form))
 
     async def series(self, tenant: Tenant, parameters: Parameters) -> bytes:
         async with self._asking(tenant, parameters) as asked:
             limit, form = self._matching(parameters, needed=True)
-            body = await self._ask(asked, "/api/v1/series", form, refused=BAD_DATA)
-            return replies.label_sets(body, limit)
+            return replies.label_sets(await self._select(asked, "/api/v1/series", form), limit)
 
     async def label_names(self, tenant: Tenant, parameters: Parameters) -> bytes:
         async with self._asking(tenant, parameters) as asked:
             limit, form = self._matching(parameters)
-            return replies.label_names(
-                await self._ask(asked, "/api/v1/labels", form, refused=BAD_DATA), limit
-            )
+            return replies.label_names(await self._select(asked, "/api/v1/labels", form), limit)
 
     async def label_values(self, tenant: Tenant, parameters: Parameters, name: str) -> bytes:
         async with self._asking(tenant, parameters) as asked:
@@ -130,7 +133,7 @@ class Queries:
             if questions.label_name(name) == replies.HIDDEN:
                 return replies.success([])
             path = f"/api/v1/label/{quote(name, safe='')}/values"
-            return replies.label_values(await self._ask(asked, path, form, refused=BAD_DATA), limit)
+            return replies.label_values(await self._select(asked, path, form), limit)
 
     def _matching(self, parameters: Parameters, *, needed: bool = False) -> tuple[int, Form]:
         limits = self._limits
@@ -147,13 +150,15 @@ class Queries:
 
     @asynccontextmanager
     async def _asking(self, tenant: Tenant, parameters: Parameters) -> AsyncIterator[Asked]:
-        """A slot, and what went wrong in Prometheus' words."""
+        """What was written before, a slot, and what went wrong in Prometheus' words."""
         timeout_s = self._limits.timeout_s
         try:
             timeout_s = questions.timeout_s(parameters, self._limits)
             until = asyncio.get_running_loop().time() + timeout_s
-            async with asyncio.timeout_at(until), self._slots.slot():
-                yield Asked(tenant, until, _position(parameters))
+            async with asyncio.timeout_at(until):
+                await self._wait(_position(parameters))
+                async with self._slots.slot():
+                    yield Asked(tenant, until)
         except (BadParameter, PositionInvalid) as error:
             raise QueryFailed(HTTPStatus.BAD_REQUEST, BAD_DATA, str(error)) from error
         except AnswerTooLarge as error:
@@ -169,26 +174,43 @@ class Queries:
         except PASSING as error:
             raise _unavailable("positions cannot be read now") from error
 
-    async def _ask(self, asked: Asked, path: str, form: Form, *, refused: str = EXECUTION) -> bytes:
-        """`refused`: what it means when the store does not take the question."""
-        loop = asyncio.get_running_loop()
-        if asked.position:
-            await self._reached.wait(asked.position, loop.time() + self._limits.position_wait_s)
-        left_s = max(asked.until - loop.time(), 0.001)
-        form += [
-            ("extra_filters[]", questions.tenant_filter(asked.tenant.id)),
-            # Cached results know nothing of late points, and are moved to multiples of the step.
-            ("nocache", "1"),
-            ("timeout", f"{left_s:.3f}"),
-        ]
-        status, body = await self._store.ask(path, form, timeout_s=left_s, bytes_max=self._answer_bytes_max)
+    async def _wait(self, position: Mapping[int, int]) -> None:
+        if position:
+            until = asyncio.get_running_loop().time() + self._limits.position_wait_s
+            await self._reached.wait(position, until)
+
+    async def _evaluate(self, asked: Asked, path: str, form: Form) -> bytes:
+        """Of an expression. The store refuses alike what Prometheus tells apart: wrong, and failed."""
+        status, body = await self._ask(asked, path, form, questions.tenant_filter(asked.tenant.id))
         if status == HTTPStatus.OK:
             return body
+        # What fails without any series is wrong in itself.
+        alone = [("query", dict(form)["query"]), ("time", questions.seconds(self._now_ms()))]
+        status, _ = await self._ask(asked, "/api/v1/query", alone, questions.NO_SERIES)
         text = replies.error_text(body)
-        if "timeout exceeded" in text:
+        if status == HTTPStatus.OK:
+            raise QueryFailed(HTTPStatus.UNPROCESSABLE_ENTITY, EXECUTION, text)
+        raise QueryFailed(HTTPStatus.BAD_REQUEST, BAD_DATA, f'invalid parameter "query": {text}')
+
+    async def _select(self, asked: Asked, path: str, form: Form) -> bytes:
+        """Of selectors."""
+        status, body = await self._ask(asked, path, form, questions.tenant_filter(asked.tenant.id))
+        if status == HTTPStatus.OK:
+            return body
+        text = f'invalid parameter "match[]": {replies.error_text(body)}'
+        raise QueryFailed(HTTPStatus.BAD_REQUEST, BAD_DATA, text)
+
+    async def _ask(self, asked: Asked, path: str, form: Form, only: str) -> tuple[int, bytes]:
+        """`only` these series; a second such filter would be an alternative to it."""
+        left_s = asked.left_s
+        # Cached results know nothing of late points, and are moved to multiples of the step.
+        forced = [("extra_filters[]", only), ("nocache", "1"), ("timeout", f"{left_s:.3f}")]
+        status, body = await self._store.ask(
+            path, form + forced, timeout_s=left_s, bytes_max=self._answer_bytes_max
+        )
+        if status != HTTPStatus.OK and "timeout exceeded" in replies.error_text(body):
             raise TimeoutError
-        code = HTTPStatus.BAD_REQUEST if refused == BAD_DATA else HTTPStatus.UNPROCESSABLE_ENTITY
-        raise QueryFailed(code, refused, text)
+        return status, body
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -196,6 +218,15 @@ class Queries:
 
 def _unavailable(error: str, kind: str = UNAVAILABLE) -> QueryFailed:
     return QueryFailed(HTTPStatus.SERVICE_UNAVAILABLE, kind, error)
+
+
+async def _shown(body: bytes) -> bytes:
+    """Piece by piece, so that a large answer holds nobody up."""
+    shown = bytearray()
+    for piece in replies.pieces(body):
+        shown += replies.unlabelled(piece)
+        await asyncio.sleep(0)
+    return bytes(shown)
 
 
 def _position(parameters: Parameters) -> Mapping[int, int]:

@@ -23,13 +23,11 @@ class Reached:
 
     def __init__(self, pool: Pool, flush: Callable[[], Awaitable[None]], *, poll_s: float = 0.05) -> None:
         self._pool = pool
-        self._flush = flush
+        self._show = SharedCall(flush)
         self._poll_s = poll_s
         self._reading = asyncio.Lock()
         self._read_at = float("-inf")
         self._committed: Mapping[int, int] = {}
-        self._flushing = asyncio.Lock()
-        self._flushed_from = float("-inf")
 
     async def wait(self, wanted: Mapping[int, int], until: float) -> None:
         """`until` by the loop's clock. Raises `NotReached`, and what Postgres and the flush raise."""
@@ -38,7 +36,8 @@ class Reached:
             if loop.time() + self._poll_s > until:
                 raise NotReached
             await asyncio.sleep(self._poll_s)
-        await self._show()
+        # What is durable need not be visible yet: the store's index of new series has a pace of its own.
+        await self._show.make()
 
     async def _positions(self) -> Mapping[int, int]:
         loop = asyncio.get_running_loop()
@@ -50,12 +49,21 @@ class Reached:
                 self._read_at = loop.time()
         return self._committed
 
-    async def _show(self) -> None:
-        """What is durable need not be visible yet: the store's index of new series has a pace of its own."""
+
+class SharedCall:
+    """One that begins after several have asked for it is made once for all of them."""
+
+    def __init__(self, call: Callable[[], Awaitable[None]]) -> None:
+        self._call = call
+        self._calling = asyncio.Lock()
+        self._begun_at = float("-inf")
+
+    async def make(self) -> None:
+        """Raises what the call raises."""
         loop = asyncio.get_running_loop()
-        asked = loop.time()
-        async with self._flushing:
-            if self._flushed_from < asked:
-                started = loop.time()
-                await self._flush()
-                self._flushed_from = started
+        asked_at = loop.time()
+        async with self._calling:
+            if self._begun_at < asked_at:
+                begun_at = loop.time()
+                await self._call()
+                self._begun_at = begun_at

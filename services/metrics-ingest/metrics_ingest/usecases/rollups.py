@@ -69,7 +69,7 @@ class Pace:
     grace_s: float = 30.0
     lease_s: float = 60.0
     timeout_s: float = 20.0
-    answer_bytes_max: int = 32 * 2**20
+    answer_bytes_max: int = 8 * 2**20
     batch_max: int = 200
 
 
@@ -125,10 +125,7 @@ class Rollups:
         tenant_id, metric = row["tenant_id"], row["metric"]
         try:
             for window in rollups.WINDOWS:
-                await self._hold()
-                # What this lease covers ends with it: a later one's samples never meet ours.
-                async with asyncio.timeout(self._pace.lease_s / 2):
-                    await self._roll_up(tenant_id, metric, window, self._span(window, row))
+                await self._roll_up(tenant_id, metric, window, self._span(window, row))
         except _FAILURES as error:
             _TURNS.labels("failed").inc()
             _log.warning("rollup.failed", tenant=tenant_id, metric=metric, error=type(error).__name__)
@@ -146,12 +143,26 @@ class Rollups:
         return rollups.span(window, self._clock(), back_s=back_s, grace_s=pace.grace_s)
 
     async def _roll_up(self, tenant_id: str, metric: str, window: Window, span: Span) -> None:
+        """In halves where the answers are too large."""
+        await self._hold()
+        try:
+            # What this lease covers ends with it: a later one's samples never meet ours.
+            async with asyncio.timeout(self._pace.lease_s / 2):
+                await self._write_changes(tenant_id, metric, window, span)
+        except AnswerTooLarge:
+            halves = rollups.halves(window, span)
+            if not halves:
+                raise
+            for half in halves:
+                await self._roll_up(tenant_id, metric, window, half)
+
+    async def _write_changes(self, tenant_id: str, metric: str, window: Window, span: Span) -> None:
         fresh = await self._rows(tenant_id, rollups.fresh_expression(metric, window), window, span)
         if not fresh:
             return
         kept = await self._rows(tenant_id, rollups.kept_expression(metric, window), window, span)
         stamps = await self._rows(tenant_id, rollups.stamps_expression(metric, window), window, span)
-        found = rollups.changes(fresh, kept, stamps)
+        found = await asyncio.to_thread(rollups.changes, fresh, kept, stamps)
         for message in rollups.messages(found, _MESSAGE_BYTES_MAX):
             await self._writing.write(tenant_id, bytes(cramjam.snappy.compress_raw(message)))
         _SAMPLES.inc(sum(map(len, found.values())))
@@ -175,7 +186,7 @@ class Rollups:
         if status != HTTPStatus.OK:
             raise StoreRefused(replies.error_text(body))
         try:
-            return _replies.decode(body).data.result
+            return (await asyncio.to_thread(_replies.decode, body)).data.result
         except msgspec.MsgspecError as error:
             raise replies.ReplyUnreadable(str(error)) from error
 
