@@ -8,10 +8,12 @@ import time
 from collections.abc import Mapping
 from itertools import chain, islice
 
-from benchmarks._frame import Row, alternate, figure, more_is_better
+import numpy as np
+
+from benchmarks._frame import Row, alternate, figure, less_is_better, more_is_better
 from benchmarks.metrics_ingest import payloads
 from benchmarks.metrics_ingest.payloads import Form
-from benchmarks.metrics_ingest.sending import on_the_load_core, post
+from benchmarks.metrics_ingest.sending import on_the_load_core, post, post_alone
 from benchmarks.metrics_ingest.stack import (
     AUTHORIZED,
     PinnedPrometheus,
@@ -26,6 +28,8 @@ WARM_UP_STEPS = 3
 STEPS = 100
 # Of what takes longer a point.
 SLOW_STEPS = 4
+# Of lone requests, which take a round trip each.
+LONE_STEPS = 10
 GOAL = 0.9
 OURS, SILENT, VICTORIA, PROMETHEUS, NAIVE = "ours", "no broker", "VictoriaMetrics", "Prometheus", "naive"
 _UNIT = "points/CPU s"
@@ -93,6 +97,12 @@ class Way:
         self.broker_s.append(self._broker_cpu_s() - broker_began)
         return self._rounds.points / (cpu_s(self._pid) - began)
 
+    def lone_ms(self) -> list[float]:
+        """Of each request of a round, one after the other."""
+        requests = self._rounds.requests(self._number)
+        self._number += 1
+        return [value * 1000 for value in post_alone(self._port, self._path, self._headers, requests)]
+
     def _post(self) -> float:
         requests = self._rounds.requests(self._number)
         self._number += 1
@@ -106,6 +116,7 @@ def measure_receivers() -> list[Row]:
     with running_stack() as stack, running_prometheus() as prometheus, on_the_load_core():
         rows = _remote_write(stack, prometheus)
         rows += _small_requests(stack)
+        rows += _acknowledgement(stack)
         rows += _others(stack)
         return rows + _naive(stack)
 
@@ -157,6 +168,21 @@ def _small_requests(stack: Stack) -> list[Row]:
         found = alternate(ways, rounds=ROUNDS)
     name = f"remote write 1.0, {payloads.SERIES_A_SMALL_REQUEST} a request / VictoriaMetrics"
     return [more_is_better(name, found[OURS], found[VICTORIA], unit=_UNIT)]
+
+
+def _acknowledgement(stack: Stack) -> list[Row]:
+    """What a lone request waits for the broker's word."""
+    rounds = Rounds(payloads.REMOTE_WRITE_1, steps=LONE_STEPS, a_request=payloads.SERIES_A_SMALL_REQUEST)
+    silent_app = "benchmarks.metrics_ingest.silent_app"
+    with stack.receiver() as ours, stack.receiver(silent_app) as silent:
+        ways = [Way(rounds, ours.pid, ours.port), Way(rounds, silent.pid, silent.port)]
+        took = np.array([way.lone_ms() for way in ways])
+    p50, p99 = np.percentile(took, (50, 99), axis=1)
+    name = f"a lone request of {payloads.SERIES_A_SMALL_REQUEST} series, acknowledged / without a broker"
+    return [
+        less_is_better(f"{name}, p50", p50[0], p50[1], unit="ms"),
+        less_is_better(f"{name}, p99", p99[0], p99[1], unit="ms"),
+    ]
 
 
 def _others(stack: Stack) -> list[Row]:
