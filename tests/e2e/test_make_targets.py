@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import threading
+import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -22,10 +24,11 @@ from tests.support.eventually import eventually_sync
 from tests.support.shared import SharedServers
 
 RESTART_TIMEOUT_S = 10.0  # part of the contract: a process that dies is ready again within ten seconds
-SERVERS = {"postgres", "redis", "kafka", "prometheus", "alertmanager"}
+SERVERS = {"postgres", "redis", "kafka", "victoriametrics", "prometheus", "alertmanager"}
 SERVICES = {
     *("shortener", "shortener-worker", "payments", "payments-worker", "bank"),
     *("orders", "orders-worker", "inventory", "inventory-worker", "notifications-worker", "mailcatcher"),
+    *("metrics-ingest", "metrics-writer"),
 }
 
 
@@ -111,6 +114,8 @@ def test_env_prints_export_lines_alone_and_they_work(copy: Copy) -> None:
         assert _answers(f"{env['ORDERS_URL']}/v1/orders?limit=1", env[name])
     assert _answers(f"{env['ORDERS_URL']}/v1/dead-letters?limit=1", env["ADMIN_API_KEY"])
     assert _answers(f"{env['MAILCATCHER_URL']}/messages")
+    for name in ("METRICS_API_KEY", "METRICS_API_KEY_2", "ADMIN_API_KEY"):
+        assert _answers(f"{env['METRICS_URL']}/api/v1/ledger", env[name])
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | {"redis", "postgres", "kafka"}))
@@ -139,6 +144,38 @@ def test_an_order_taken_without_kafka_completes_when_it_is_back(copy: Copy) -> N
         partial(_status_of, order, env["ORDERS_API_KEY"]), timeout_s=60, accept=lambda s: s != "pending"
     )
     assert ended == "completed"
+
+
+def test_points_taken_without_the_store_can_be_queried_when_it_is_back(copy: Copy) -> None:
+    env = copy.env()
+    copy.make("stop", "SERVICE=victoriametrics")
+    points = {"points": [{"name": "e2e_room_celsius", "labels": {"room": "a"}, "type": "gauge", "value": 21}]}
+    taken = _asked(f"{env['METRICS_URL']}/api/v1/points", env["METRICS_API_KEY"], points)
+    assert (taken["accepted"], taken["rejected"]) == (1, [])
+    host, port = env["STATSD_ADDR"].split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"e2e.visits:3|c", (host, int(port)))
+    copy.make("up", "SERVICE=victoriametrics")
+    assert _queried(env, "e2e_room_celsius") == "21"
+    assert _queried(env, "sum(e2e_visits)") == "3"
+    assert int(_queried(env, 'count(up{job="metrics-ingest"})', "METRICS_API_KEY_STACK")) == 1
+
+
+def _queried(env: dict[str, str], expression: str, key: str = "METRICS_API_KEY") -> str:
+    """The value of the one series that it comes to, once there is one."""
+    url = f"{env['METRICS_URL']}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
+    headers = {"Authorization": f"Bearer {env[key]}"}
+
+    def found() -> str:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                [one] = json.load(answer)["data"]["result"] or [{"value": [0, ""]}]
+        except urllib.error.HTTPError:
+            return ""
+        return str(one["value"][1])
+
+    return eventually_sync(found, timeout_s=60, interval_s=0.2)
 
 
 def test_what_operators_ask_of_orders_is_a_make_target(copy: Copy) -> None:
