@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from infra.docker import engine, stack
+from infra.docker.smoke_metrics import Meters
 from infra.docker.smoke_orders import Shop
 from infra.docker.smoke_payments import Money
 from infra.docker.smoke_tools import (
@@ -193,7 +194,9 @@ class Smoke:
             labels = target["labels"]
             expect(target["health"] == "up", f"{labels} is {target['health']}: {target['lastError']}")
             found.setdefault(labels["job"], []).append(labels["instance"])
-        wanted = dict.fromkeys(("prometheus", "alertmanager", *(p.name for p in catalog.SERVICES)), 1)
+        wanted = dict.fromkeys(
+            ("prometheus", "alertmanager", "victoriametrics", *(p.name for p in catalog.SERVICES)), 1
+        )
         wanted["shortener"] = at_least
         missing = {job: n for job, n in wanted.items() if len(found.get(job, [])) < n}
         expect(not missing, f"targets are missing: {missing}, there are {found}")
@@ -204,7 +207,7 @@ class Smoke:
 
 
 def steps(smoke: Smoke) -> list[Callable[[], str]]:
-    money, shop = Money(smoke.environment), Shop(smoke.environment)
+    money, shop, meters = Money(smoke.environment), Shop(smoke.environment), Meters(smoke.environment)
     core = [smoke.build_and_start, smoke.confined, smoke.traffic]
     watched = [smoke.targets_up, smoke.rules_evaluated, smoke.grafana, smoke.tempo]
     through = [smoke.rolling_restart, smoke.replicas_discovered, smoke.redis_restart]
@@ -225,6 +228,11 @@ def steps(smoke: Smoke) -> list[Callable[[], str]]:
         shop.kafka_restart,
         shop.mails,
         shop.reconcile,
+        meters.writer_restart,
+        meters.store_restart,
+        meters.packets,
+        meters.own_metrics,
+        meters.ledger,
         *([] if KEPT else [smoke.stop]),
     ]
 
