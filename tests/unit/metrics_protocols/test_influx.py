@@ -70,7 +70,7 @@ async def test_no_timestamp_means_now() -> None:
 
 
 async def test_comments_and_empty_lines_say_nothing() -> None:
-    assert await stored('# a="b\n\n   \nm f=1\n#') == {"m_f": [(NOW_MS, 1.0)]}
+    assert await stored('# a="b\n\n   \nm f=1\n  # b\n#') == {"m_f": [(NOW_MS, 1.0)]}
 
 
 async def test_a_body_without_a_line_is_fine_and_leaves_no_trace() -> None:

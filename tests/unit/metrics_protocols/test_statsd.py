@@ -191,7 +191,7 @@ async def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
     before = {reason: dropped(reason) for reason in ("series", "members", "rate")}
     one = statsd(Res(), series_max=2, members_max=2, lines_max=6)
     one.receive(b"a:1|c\nu:x|s\nu:y|s\nu:z|s\nb:1|c\nt:1|ms")
-    one.receive(b"a:1|c\na:1|c")
+    one.receive(b"a:1|c\na:1|c\n")
     after = {reason: dropped(reason) - before[reason] for reason in before}
     assert after == {"series": 2, "members": 1, "rate": 2}
 

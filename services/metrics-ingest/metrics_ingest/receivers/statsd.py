@@ -102,7 +102,7 @@ class Statsd:
                 self.receive(sock.recv(_PACKET_BYTES_MAX))
 
     def receive(self, packet: bytes) -> None:
-        lines = packet.count(b"\n") + 1
+        lines = packet.count(b"\n") + (not packet.endswith(b"\n"))
         self._lines += lines
         if self._lines > self._bounds.lines_max:
             _DROPPED.labels(RATE).value += lines

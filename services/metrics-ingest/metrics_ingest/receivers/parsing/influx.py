@@ -23,6 +23,7 @@ _BLANKS = re.compile(r"[ \t]+")
 _ESCAPED = re.compile(r"\\([,= \\])")
 # Up to the fields: a quote before them is like any other character.
 _HEAD = re.compile(rb"(?:[^ \t\n\\]++|\\.)*+[ \t]")
+_COMMENT = ord("#")
 _OPEN_STRING = b'="'
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -60,7 +61,7 @@ def _lines(body: bytes) -> Iterator[tuple[int, bytes | None]]:
             end = _end_of_strings(body, pos, end)
         if end - pos > LINE_BYTES_MAX:
             yield number, None
-        elif not comment and (line := body[pos:end].strip(BLANKS)):
+        elif not comment and (line := body[pos:end].strip(BLANKS)) and line[0] != _COMMENT:
             yield number, line
         number += 1 + body.count(b"\n", pos, end)
         pos = end + 1
