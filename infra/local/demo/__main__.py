@@ -89,11 +89,28 @@ async def _keep_shop(addresses: dict[str, str], recorder: traffic.Recorder) -> S
     return story
 
 
+async def _account_for_points(addresses: dict[str, str], recorder: traffic.Recorder) -> Story:
+    from infra.local.demo import metrics, outage
+
+    story = metrics.PointStory()
+    async with metrics.opened(addresses, recorder) as meters:
+        with step("points by seven protocols, and bad ones among them"):
+            await metrics.send(meters, story)
+            await metrics.refuse(meters, story)
+            if "PROMETHEUS_URL" in addresses:
+                await metrics.scraped(meters, story)
+        points = outage.BATCHES * metrics.SERIES
+        with step(f"{points:,} points while the store and the writer are killed"):
+            await outage.survive(meters, story)
+    return story
+
+
 async def _drive(addresses: dict[str, str], recorder: traffic.Recorder) -> list[Check]:
     stories = [
         await _follow_links(addresses, recorder),
         await _move_money(addresses, recorder),
         await _keep_shop(addresses, recorder),
+        await _account_for_points(addresses, recorder),
     ]
     if "PROMETHEUS_URL" in addresses:
         with step("Prometheus"):

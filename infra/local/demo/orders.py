@@ -1,6 +1,5 @@
 """What the demo does to the shop, act by act: it sells, refuses, cancels, and adds everything up."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from infra.local.demo import traffic
 from infra.local.demo.story import Story
 from infra.local.demo.traffic import Recorder, require_loopback, together
 from infra.local.errors import LocalError
@@ -26,8 +26,6 @@ RACED_ORDERS = 8
 CANCEL_TRIES = 5
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
 TIMEOUT_S = 30.0
-END_TIMEOUT_S = 45.0
-POLL_S = 0.1
 
 
 @dataclass(slots=True)
@@ -121,16 +119,8 @@ async def opened(addresses: dict[str, str], recorder: Recorder) -> AsyncIterator
 
 
 async def eventually(what: str, look: Callable[[], Awaitable[T | None]]) -> T:
-    began = time.monotonic()
-    while time.monotonic() - began < END_TIMEOUT_S:
-        found = await look()
-        if found is not None:
-            return found
-        await asyncio.sleep(POLL_S)
-    raise LocalError(
-        f"{what} did not come within {END_TIMEOUT_S:.0f} s",
-        hint="make status, make dead-letters, then make logs SERVICE=orders-worker",
-    )
+    hint = "make status, make dead-letters, then make logs SERVICE=orders-worker"
+    return await traffic.eventually(what, look, hint=hint)
 
 
 async def stock(shop: Shop, story: OrderStory) -> None:

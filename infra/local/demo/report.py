@@ -40,12 +40,16 @@ def _checks(checks: Sequence[Check]) -> str:
 
 
 def _where(addresses: Mapping[str, str]) -> str:
-    documented = ("SHORTENER_URL", "PAYMENTS_URL", "ORDERS_URL")
+    documented = ("SHORTENER_URL", "PAYMENTS_URL", "ORDERS_URL", "METRICS_URL")
     docs = [f"{addresses[name]}/docs" for name in documented if name in addresses]
     rows = [
         ("API docs", "  ".join(docs)),
         ("Dashboards", addresses.get("GRAFANA_URL") or "make dashboards"),
         ("Prometheus", addresses.get("PROMETHEUS_URL", "")),
+        (
+            "Metrics",
+            addresses.get("METRICS_URL", "") and "a Prometheus data source: $METRICS_URL, any user, the key",
+        ),
         ("Alertmanager", addresses.get("ALERTMANAGER_URL", "")),
         ("Traces", (addresses.get("TEMPO_URL", "") and "Grafana, Explore, Tempo") or "make trace"),
         ("Mails", (addresses.get("MAILCATCHER_URL", "") and f"{addresses['MAILCATCHER_URL']}/messages")),

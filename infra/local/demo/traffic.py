@@ -16,6 +16,8 @@ from infra.local.errors import LocalError
 T = TypeVar("T")
 IN_FLIGHT_MAX = 48
 TIMEOUT_S = 15.0
+END_TIMEOUT_S = 45.0
+POLL_S = 0.1
 PERCENTS = (50, 95, 99)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -98,6 +100,19 @@ async def connect(base_url: str, key: str, recorder: Recorder) -> AsyncIterator[
             yield Client(http, visitor, key, recorder)
     finally:
         visitor.close()
+
+
+async def eventually(
+    what: str, look: Callable[[], Awaitable[T | None]], *, hint: str, timeout_s: float = END_TIMEOUT_S
+) -> T:
+    """The first answer that is not None."""
+    began = time.monotonic()
+    while time.monotonic() - began < timeout_s:
+        found = await look()
+        if found is not None:
+            return found
+        await asyncio.sleep(POLL_S)
+    raise LocalError(f"{what} did not come within {timeout_s:.0f} s", hint=hint)
 
 
 async def together(calls: Iterable[Callable[[], Awaitable[T]]], *, width: int = IN_FLIGHT_MAX) -> list[T]:

@@ -1,11 +1,13 @@
 """The demo's arithmetic and its last page."""
 
 import asyncio
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from infra.local.demo import report, traffic
+from infra.local.demo import metrics, outage, report, traffic
 from infra.local.demo.story import Check
 from infra.local.errors import LocalError
 
@@ -48,3 +50,36 @@ async def test_the_demo_drives_loopback_only() -> None:
     with pytest.raises(LocalError, match="loopback only"):
         async with traffic.connect("http://example.com", "key", traffic.Recorder()):
             pass
+
+
+def account(**changed: Any) -> dict[str, Any]:
+    nothing = {"received": 0, "accepted": 0, "rejected": {}, "stored": 0, "dead": {}, "residue": 0}
+    return {**nothing, **changed}
+
+
+def test_a_point_that_the_ledger_lacks_breaks_its_promise() -> None:
+    rejected = {"too_old": 1, "missing_name": 2}
+    whole = account(received=510, accepted=507, rejected=rejected, stored=506, dead={"nan": 1})
+    story = metrics.PointStory(accepted=500, refused=3, before=account(received=7, accepted=7, stored=7))
+    for found in (whole, {**whole, "stored": 505}, {**whole, "stored": 505, "residue": 1}):
+        outage.balance(story, found)
+    assert [check.held for check in story.checks] == [True, False, False]
+
+
+def test_every_protocol_of_the_demo_sends_the_same_point() -> None:
+    messages = metrics.messages("r1")
+    assert len({path for _, path, _, _ in messages}) == len(messages)
+    for _, path, body, headers in messages:
+        assert "r1" in body
+        assert str(metrics.DEGREES) in body
+        assert (headers["Content-Type"] == "application/json") == body.startswith("{"), path
+        assert not body.startswith("{") or json.loads(body)
+
+
+async def test_what_never_comes_is_told_with_the_next_step() -> None:
+    async def look() -> None:
+        return None
+
+    with pytest.raises(LocalError, match="the moon did not come") as raised:
+        await traffic.eventually("the moon", look, hint="look up", timeout_s=0.01)
+    assert raised.value.hint == "look up"
