@@ -1,4 +1,4 @@
-"""A broker, a store and a database of one test's own, and what was sent to them."""
+"""One broker for all tests, a database, a store and a tenant for each, and what was sent to them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -8,11 +8,30 @@ from chassis import postgres
 
 from infra.kafka import topics
 from tests.chaos.metrics_writer.flow import Flow, settings_of
+from tests.support import pick
 from tests.support.batches import TOPIC
+from tests.support.databases import run_apart
 from tests.support.metrics import Victoria
+from tests.support.ports import free_port
 from tests.support.processes import Processes
 from tests.support.servers import Handle
 from tests.support.shared import SharedServers
+
+
+@pytest.fixture(scope="package")
+def broker(servers: SharedServers) -> Iterator[Handle]:
+    handle = pick.kafka_maker()(servers.own_folder("kafka"))
+    handle.start()
+    declared = [topic for topic in topics.declared() if topic.name.startswith(TOPIC)]
+    run_apart(topics.apply(handle.address, declared))
+    yield handle
+    handle.close()
+
+
+@pytest.fixture(scope="package")
+def port() -> int:
+    """By which the broker knows the writer, whoever it is in this test: it takes over at once."""
+    return free_port()
 
 
 @pytest.fixture
@@ -25,13 +44,10 @@ def store_server(servers: SharedServers) -> Iterator[Victoria]:
 
 @pytest.fixture
 async def flow(
-    own_kafka: Handle, store_server: Victoria, migrated_dsn: Callable[[str], str]
+    broker: Handle, port: int, store_server: Victoria, migrated_dsn: Callable[[str], str]
 ) -> AsyncIterator[Flow]:
-    size = {"max.message.bytes": "1572864"}
-    await topics.apply(
-        own_kafka.address, [topics.Topic(TOPIC, 6, size), topics.Topic(f"{TOPIC}.dlq", 1, size)]
-    )
-    settings = settings_of(migrated_dsn("metrics_ingest"), own_kafka.address, store_server.address)
+    dsn = migrated_dsn("metrics_ingest")
+    settings = settings_of(dsn, broker.address, store_server.address, port)
     async with postgres.pool_of(settings) as pool:
         flow = Flow(settings, pool, store_server)
         await flow.producer.start()

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+import uuid
+from collections.abc import Sequence
 
 import asyncpg
-from chassis.kafka import Ack, Producer
+from chassis.kafka import Ack, Producer, Record
 from chassis.postgres import Pool
 from metrics_ingest.domain.balance import TenantLedger
 from metrics_ingest.domain.writer_bounds import WriterBounds
@@ -16,7 +18,6 @@ from tests.support.batches import record
 from tests.support.eventually import eventually
 from tests.support.metrics import Victoria
 
-TENANT = "chaos"
 NAME = "chaos_points"
 SERIES = 20
 RECORD_POINTS = 50
@@ -25,12 +26,13 @@ RECORDS = 20
 SPAN_S = 3600
 
 
-def settings_of(dsn: str, kafka: str, store: str) -> MetricsSettings:
+def settings_of(dsn: str, kafka: str, store: str, port: int) -> MetricsSettings:
     return MetricsSettings(
         service_name="chaos",
         database_url=dsn,
         kafka_bootstrap=kafka,
         victoriametrics_url=store,
+        http_port=port,
         barrier_every_s=0.3,
     )
 
@@ -39,6 +41,7 @@ class Flow:
     def __init__(self, settings: MetricsSettings, pool: Pool, server: Victoria) -> None:
         self.settings, self.pool, self.server = settings, pool, server
         self.producer = Producer(settings)
+        self.tenant = f"chaos-{uuid.uuid4().hex[:8]}"
         self.sent = 0
         self._base_ms = int(time.time() - SPAN_S / 2) * 1000
 
@@ -48,14 +51,18 @@ class Flow:
         return self.sent * (self.sent + 1) // 2
 
     async def send(self) -> None:
-        """Some thousand points in records of a series each, all acknowledged; no two samples are equal."""
-        records = []
-        for _ in range(RECORDS):
-            numbers = range(self.sent + 1, self.sent + RECORD_POINTS + 1)
-            samples = [(self._base_ms + number, float(number)) for number in numbers]
-            series = self.sent // RECORD_POINTS % SERIES
-            records.append(record(TENANT, NAME, samples, key=f"batch-{self.sent}", series=str(series)))
-            self.sent += RECORD_POINTS
+        """Some thousand points in records of a series each; no two samples are equal."""
+        await self.send_records([self.next_record() for _ in range(RECORDS)])
+
+    def next_record(self) -> Record:
+        numbers = range(self.sent + 1, self.sent + RECORD_POINTS + 1)
+        samples = [(self._base_ms + number, float(number)) for number in numbers]
+        series = str(self.sent // RECORD_POINTS % SERIES)
+        self.sent += RECORD_POINTS
+        return record(self.tenant, NAME, samples, key=f"batch-{self.sent}", series=series)
+
+    async def send_records(self, records: Sequence[Record]) -> None:
+        """All acknowledged."""
         results = await self.producer.send_many(records)
         assert all(isinstance(result, Ack) for result in results), results
 
@@ -65,7 +72,7 @@ class Flow:
             await asyncio.sleep(0.05)
 
     async def ledger(self) -> TenantLedger:
-        return (await ledger.ledger(self.pool, TENANT))[0]
+        return (await ledger.ledger(self.pool, self.tenant))[0]
 
     async def settled(self, *, timeout_s: float = 90.0) -> TenantLedger:
         """Once the writer says that everything is stored."""
@@ -87,7 +94,7 @@ class Flow:
             async def ask(function: str) -> int:
                 try:
                     await store.force_flush()
-                    found = await store.query(TENANT, f"sum({function}({NAME}[{SPAN_S}s]))", time.time())
+                    found = await store.query(self.tenant, f"sum({function}({NAME}[{SPAN_S}s]))", time.time())
                 except StoreAway as error:
                     raise AssertionError(str(error)) from error
                 return int(float(found[0]["value"][1])) if found else 0

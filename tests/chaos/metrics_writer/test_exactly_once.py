@@ -1,20 +1,26 @@
 """Writer and store are killed again and again under load: count and sum are exact; the naive way loses."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
+from chassis.kafka import Record
 from metrics_ingest import consumers
 from metrics_ingest.domain.writer_bounds import WriterBounds
 from metrics_ingest.usecases.writing import Writing
 from metrics_ingest.victoria import victoria_of
 
 from tests.chaos.metrics_writer.flow import Flow
+from tests.support import kafka_topics
+from tests.support.batches import TOPIC, block, headers
 from tests.support.eventually import eventually
 from tests.support.processes import Process, Processes
 
-ROUNDS = 3
+ROUNDS = 2
 # What flows between two crashes, so that each meets work of its own.
 POINTS_BETWEEN = 6000
 
@@ -71,7 +77,7 @@ async def test_what_was_committed_survives_kill_9_of_the_store_only_behind_the_b
 async def test_count_and_sum_are_exact_after_writer_and_store_were_killed_again_and_again(
     flow: Flow, processes: Processes
 ) -> None:
-    (writer,) = await processes.start("metrics_ingest.worker")
+    writer = await started(processes, flow)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(flow.send_until(stop))
@@ -85,23 +91,8 @@ async def test_count_and_sum_are_exact_after_writer_and_store_were_killed_again_
 
 
 @pytest.mark.slow
-async def test_two_writers_share_the_work_and_one_takes_over(flow: Flow, processes: Processes) -> None:
-    first, _ = await processes.start("metrics_ingest.worker", count=2)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(flow.send_until(stop))
-        await more(flow)
-        await first.kill()
-        await more(flow)
-        stop.set()
-    drawn = await flow.settled()
-    assert await flow.stored() == (flow.sent, flow.sum)
-    assert (drawn.stored, drawn.residue) == (flow.sent, 0)
-
-
-@pytest.mark.slow
 async def test_a_frozen_store_costs_no_point_and_no_rewind(flow: Flow, processes: Processes) -> None:
-    (writer,) = await processes.start("metrics_ingest.worker")
+    writer = await started(processes, flow)
     await flow.send()
     await flow.settled()
     flow.server.pause()
@@ -115,6 +106,74 @@ async def test_a_frozen_store_costs_no_point_and_no_rewind(flow: Flow, processes
     await flow.settled()
     assert await flow.stored() == (flow.sent, flow.sum)
     assert await writer.metric('metrics_writer_rewinds_total{reason="store_restarted"}') == 0
+
+
+@pytest.mark.slow
+async def test_what_cannot_be_stored_is_buried_with_its_reason_and_the_rest_counts(
+    flow: Flow, processes: Processes
+) -> None:
+    await started(processes, flow)
+    now_ms = int(time.time() * 1000)
+    nan = block("chaos_nan", [(now_ms, 1.0), (now_ms + 1, math.nan)])
+    odd = [
+        (b"\xff" * 20, headers(flow.tenant, 3)),  # no block
+        (None, headers(flow.tenant, 2)),
+        (
+            b"\x20hello, world",
+            headers(flow.tenant, 4),
+        ),  # a block's length, and no elements
+        (block("chaos_lost", [(now_ms, 1.0)]), ()),
+        (block("chaos_lost", [(now_ms, 1.0)]), (*headers(flow.tenant, 1), ("accepted", b"many"))),
+        (nan, headers(flow.tenant, 2, dead={"nan": 1})),
+        (b"", headers(flow.tenant, 2, dead={"nan": 2})),
+        (b"", headers(flow.tenant, 0, rejected={"too_old": 6})),
+    ]
+    poison = [Record(TOPIC, b"poison", value, told) for value, told in odd]
+    # One key: the same partition, and most likely the same merge.
+    good = [replace(flow.next_record(), key=b"poison") for _ in range(4)]
+    await flow.send_records([good[0], *poison[:4], good[1], *poison[4:], *good[2:]])
+    told = flow.sent + 3 + 2 + 4 + 2 + 2
+    drawn = await eventually(
+        flow.ledger, accept=lambda one: one.accepted == told and not one.in_flight, timeout_s=60
+    )
+    assert (drawn.received, drawn.rejected, drawn.residue) == (told + 6, {"too_old": 6}, 0)
+    assert drawn.stored == flow.sent + 1
+    assert drawn.dead == {"undecodable": 5, "store_refused": 4, "nan": 3}
+    assert await flow.stored() == (flow.sent, flow.sum)
+    letters = await eventually(
+        lambda: kafka_topics.read(flow.settings.kafka_bootstrap, [f"{TOPIC}.dlq"]),
+        accept=lambda found: len(found) == 5,
+        timeout_s=30,
+    )
+    letters.sort(key=lambda letter: int(letter.header("dlq-offset") or ""))
+    assert [letter.value for letter in letters] == [record.value for record in poison[:5]]
+    assert [letter.header("dlq-reason") for letter in letters] == [
+        *("poison", "poison", "permanent", "poison", "poison")
+    ]
+
+
+@pytest.mark.slow
+async def test_two_writers_share_the_work_and_one_takes_over(flow: Flow, processes: Processes) -> None:
+    first = await started(processes, flow)
+    await processes.start("metrics_ingest.worker")
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(flow.send_until(stop))
+        await more(flow)
+        await first.kill()
+        await more(flow)
+        stop.set()
+    drawn = await flow.settled()
+    assert await flow.stored() == (flow.sent, flow.sum)
+    assert (drawn.stored, drawn.residue) == (flow.sent, 0)
+
+
+async def started(processes: Processes, flow: Flow) -> Process:
+    """A writer that the broker takes for the one of the test before."""
+    writer = processes.add("metrics_ingest.worker")
+    writer.port = flow.settings.http_port
+    await writer.start(HTTP_PORT=str(writer.port))
+    return writer
 
 
 async def more(flow: Flow) -> None:
