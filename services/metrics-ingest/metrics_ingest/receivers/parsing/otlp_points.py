@@ -29,7 +29,7 @@ _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 type_of_points = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint | SummaryDataPoint
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Family:
     """The series of one data point: names with suffixes, labels, one time."""
 
