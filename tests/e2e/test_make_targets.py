@@ -239,14 +239,18 @@ def test_the_demo_keeps_every_promise(copy: Copy) -> None:
     assert "BROKEN" not in told
 
 
-@pytest.mark.parametrize(("service", "rate"), [("payments", 20), ("orders", 10)])
-def test_a_load_test_meets_no_wrong_answer(copy: Copy, service: str, rate: int) -> None:
+@pytest.mark.parametrize(("service", "rate"), [("payments", 20), ("orders", 10), ("metrics-ingest", 15)])
+def test_a_load_test_meets_no_wrong_answer_and_its_results_can_be_queried(
+    copy: Copy, service: str, rate: int
+) -> None:
     # How fast it is says nothing on a machine that runs tests: only the answers count here.
     options = f"ARGS=--rate {rate} --duration 5 --lag-p99-ms 5000"
     copy.make("load", f"SERVICE={service}", options, check=False)
     found = json.loads((copy.root / "out" / "load" / f"{service}.json").read_text())["operations"]["all"]
     assert found["count"] > 0
     assert found["errors"] == {}
+    expression = f'load_requests{{scenario="{service}", operation="all"}}'
+    assert int(_queried(copy.env(), expression)) == found["count"]
 
 
 def test_stopping_a_service_stops_all_its_replicas(copy: Copy) -> None:
