@@ -80,3 +80,15 @@ async def test_a_message_that_is_long_only_when_written_out_is_too_large() -> No
         message.timeseries.add(labels_refs=[1, 2] * 30, samples=[V2["Sample"](timestamp=NOW_MS)])
     with pytest.raises(BodyTooLarge):
         await judge().remote_write_2(tenant(unpacked_bytes_max=2**20), snap(message.SerializeToString()))
+
+
+async def test_a_message_of_the_other_version_is_malformed_and_not_nothing() -> None:
+    from tests.support.remote_write import request as request_1
+    from tests.support.remote_write import series
+
+    of_2 = Request2()
+    of_2.add(UP, [(NOW_MS, 1.0)])
+    with pytest.raises(BodyMalformed, match="version"):
+        await judge().remote_write_1(tenant(), snap(of_2.encode()))
+    with pytest.raises(BodyMalformed, match="version"):
+        await judge().remote_write_2(tenant(), snap(request_1([series(UP, [(NOW_MS, 1.0)])])))

@@ -97,6 +97,16 @@ def test_what_cannot_be_a_point_has_its_reason(fields: dict[str, Any], reason: s
     assert one(**fields) == Refused(0, reason)
 
 
+def test_a_label_that_is_named_twice_is_refused_and_colons_in_values_are_not_names() -> None:
+    points = (
+        b'{"points": [{"name": "up", "labels": {"a": "1", "a": "1"}, "value": 1},'
+        b' {"name": "up", "labels": {"a": "http://h:1", "b": "\\":"}, "value": 1}]}'
+    )
+    twice, colons = read(points)
+    assert twice == Refused(0, "duplicate_label")
+    assert values(colons) == [({NAME: "up", "a": "http://h:1", "b": '":'}, 1.0)]
+
+
 def test_a_number_that_no_double_holds_is_refused() -> None:
     assert isinstance(one(value=10**400), Refused)
 

@@ -11,7 +11,8 @@ from metrics_ingest.domain import wire
 from metrics_ingest.domain.bodies import BodyMalformed
 from metrics_ingest.domain.known import UNKNOWN
 
-_REQUEST_FIELDS = frozenset((1,))
+# Timeseries; symbols and timeseries of 2.0, which would be skipped as if they were nothing.
+_REQUEST_FIELDS = frozenset((1, 4, 5))
 # An element that ends before has no room for labels in front of 18 bytes of sample.
 _GUESS_FROM = 24
 

@@ -14,7 +14,8 @@ _REFS = 0x0A
 _REF = 0x08
 _SAMPLE = 0x12
 _HISTOGRAM = 0x1A
-_REQUEST_FIELDS = frozenset((4, 5))
+# The first and the third are timeseries and metadata of 1.0, which would be skipped as if they were nothing.
+_REQUEST_FIELDS = frozenset((1, 3, 4, 5))
 _SERIES_FIELDS = frozenset((1, 2, 3))
 _EMPTY_HISTOGRAM = wire.put_bytes(wire.HISTOGRAM, b"")
 _TIMESTAMPED_BYTES = 16

@@ -68,7 +68,7 @@ def field_end(data: bytes, pos: int, known: frozenset[int] = frozenset()) -> int
     """
     tag, at = varint(data, pos)
     if (data[at - 1] == 0 and at - pos > 1) or tag >> 3 in known or not tag >> 3:
-        raise BodyMalformed("a field's tag is not as it should be")
+        raise BodyMalformed(f"field {tag >> 3} of a message is not as it should be, or of another version")
     kind = tag & 7
     if kind == 0:
         return varint(data, at)[1]

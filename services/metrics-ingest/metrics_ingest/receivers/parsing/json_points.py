@@ -1,5 +1,6 @@
 """Our own JSON points: `{"points": [{"name", "labels", "type", "value", "timestamp_ms"?}]}`."""
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -16,7 +17,8 @@ _SPECIAL = {"NaN": math.nan, "+Inf": math.inf, "Inf": math.inf, "-Inf": -math.in
 _TIMESTAMP_MAX = 2**63
 _COUNT_MAX = 2**53
 
-type_of_bucket = tuple[float, int]
+Labels = tuple[tuple[str, str], ...]
+Bucket = tuple[float, int]  # its bound and its count
 
 
 class _Batch(msgspec.Struct):
@@ -27,7 +29,7 @@ class _Point(msgspec.Struct):
     """What can be wrong with one value has a reason of its own: those are looked at by hand."""
 
     name: str = ""
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: msgspec.Raw = msgspec.Raw(b"{}")
     type: Literal["gauge", "counter", "histogram"] = "gauge"
     value: Any = None
     timestamp_ms: Any = None
@@ -35,6 +37,7 @@ class _Point(msgspec.Struct):
 
 _batches = msgspec.json.Decoder(_Batch)
 _points = msgspec.json.Decoder(_Point)
+_labels = msgspec.json.Decoder(dict[str, str])
 
 
 def read(body: bytes) -> Iterator[Point | Refused]:
@@ -54,18 +57,20 @@ def read(body: bytes) -> Iterator[Point | Refused]:
 def _read(index: int, raw: msgspec.Raw) -> Point | Refused:
     try:
         point = _points.decode(raw)
+        labels = _labels.decode(point.labels)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return Refused(index, verdict.MALFORMED)
-    if reason := _contradiction(point):
+    if reason := _contradiction(point, labels):
         return Refused(index, reason)
-    series = _histogram(point) if point.type == "histogram" else _single(point)
+    pairs = tuple(labels.items())
+    series = _histogram(point, pairs) if point.type == "histogram" else _single(point, pairs)
     return Refused(index, series) if isinstance(series, str) else Point(index, series)
 
 
-def _contradiction(point: _Point) -> str:
+def _contradiction(point: _Point, labels: dict[str, str]) -> str:
     if not point.name:
         return verdict.MISSING_NAME
-    if NAME in point.labels:
+    if NAME in labels or _repeats(bytes(point.labels), labels):
         return verdict.DUPLICATE_LABEL
     at = point.timestamp_ms
     if at is not None and (type(at) is not int or abs(at) >= _TIMESTAMP_MAX):
@@ -73,11 +78,16 @@ def _contradiction(point: _Point) -> str:
     return ""
 
 
-def _single(point: _Point) -> tuple[Sample, ...] | str:
+def _repeats(text: bytes, labels: dict[str, str]) -> bool:
+    """Whether the object names a label twice, of which readers of JSON keep one in silence."""
+    return text.count(b":") > len(labels) < len(json.loads(text, object_pairs_hook=list))
+
+
+def _single(point: _Point, labels: Labels) -> tuple[Sample, ...] | str:
     value = _number(point.value)
     if value is None or (point.type == "counter" and value < 0):
         return verdict.INVALID_VALUE
-    return (Sample(((NAME, point.name), *point.labels.items()), point.timestamp_ms, value),)
+    return (Sample(((NAME, point.name), *labels), point.timestamp_ms, value),)
 
 
 def _number(value: object) -> float | None:
@@ -93,7 +103,7 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _histogram(point: _Point) -> tuple[Sample, ...] | str:
+def _histogram(point: _Point, labels: Labels) -> tuple[Sample, ...] | str:
     """Cumulative buckets; the last bound is always infinity."""
     if not isinstance(point.value, dict):
         return verdict.INVALID_VALUE
@@ -101,7 +111,7 @@ def _histogram(point: _Point) -> tuple[Sample, ...] | str:
     buckets = _buckets(point.value.get("buckets"), count)
     if count is None or total is None or buckets is None:
         return verdict.INVALID_HISTOGRAM
-    labels, at = tuple(point.labels.items()), point.timestamp_ms
+    at = point.timestamp_ms
     return (
         *(
             Sample(((NAME, f"{point.name}_bucket"), *labels, ("le", number_text(le))), at, float(so_far))
@@ -118,11 +128,11 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= _COUNT_MAX else None
 
 
-def _buckets(value: object, count: int | None) -> list[type_of_bucket] | None:
+def _buckets(value: object, count: int | None) -> list[Bucket] | None:
     """Bounds and counts, each above the one before; none where they contradict each other."""
     if not isinstance(value, list) or count is None:
         return None
-    found: list[type_of_bucket] = []
+    found: list[Bucket] = []
     for one in value:
         bucket = _bucket(one)
         if bucket is None or (found and (bucket[0] <= found[-1][0] or bucket[1] < found[-1][1])):
@@ -134,7 +144,7 @@ def _buckets(value: object, count: int | None) -> list[type_of_bucket] | None:
     return found if found[-1][1] == count and all(so_far <= count for _, so_far in found) else None
 
 
-def _bucket(value: object) -> type_of_bucket | None:
+def _bucket(value: object) -> Bucket | None:
     if not isinstance(value, dict):
         return None
     le, count = _number(value.get("le")), _count(value.get("count"))
