@@ -21,6 +21,12 @@ from chassis.records import ORIGIN, Message, cloudevent_headers, origin_headers
 from chassis.retry import Kind, Poison
 from inventory.consumers import commands_consumer
 from inventory.settings import InventorySettings
+from metrics_ingest import consumers as metrics_ingest
+from metrics_ingest.domain.tenants import Tenant
+from metrics_ingest.domain.verdict import Verdict
+from metrics_ingest.domain.writer_bounds import WriterBounds
+from metrics_ingest.settings import MetricsSettings
+from metrics_ingest.usecases import accept
 from notifications import consumers as notifications
 from notifications.settings import NotificationsSettings
 from orders import letters
@@ -32,7 +38,7 @@ from shortener.settings import ShortenerSettings
 
 from infra.kafka import topics
 from infra.local.paths import ROOT
-from tests.support import event_schemas
+from tests.support import event_schemas, remote_write
 
 FOLDER = ROOT / "docs/reference"
 SHAPE = json.loads(Path(__file__).with_name("asyncapi-3.0.json").read_text())
@@ -58,6 +64,8 @@ def references(node: Any) -> Iterator[str]:
 
 def resolved(document: Document, reference: str) -> Any:
     file, _, place = reference.partition("#")
+    if file.endswith(".proto"):
+        return (FOLDER / file).read_text()
     node: Any = json.loads((FOLDER / file).read_text()) if file else document
     for step in place.strip("/").split("/") if place else ():
         node = node[step.replace("~1", "/").replace("~0", "~")]
@@ -122,11 +130,13 @@ def test_what_can_be_sent_can_be_read_and_the_other_way_round(document: Document
 
 def test_every_event_has_its_message_and_every_message_its_schema(document: Document) -> None:
     messages = document["components"]["messages"]
-    with_schema = {name for name, message in messages.items() if "payload" in message}
-    assert with_schema == set(event_schemas.names())
-    for name in with_schema:
+    with_schema = {name: message["payload"] for name, message in messages.items() if "payload" in message}
+    binary = {name for name, payload in with_schema.items() if "protobuf" in payload["schemaFormat"]}
+    assert binary == {accept.EVENT_TYPE}
+    assert with_schema.keys() - binary == set(event_schemas.names())
+    for name, payload in with_schema.items():
         assert messages[name]["title"] == name
-        assert messages[name]["payload"]["schema"] == {"$ref": f"events/{name}.json"}
+        assert payload["schema"] == {"$ref": f"events/{name}.{'proto' if name in binary else 'json'}"}
     on_channels = {
         last(message["$ref"])
         for channel in document["channels"].values()
@@ -204,6 +214,12 @@ def test_groups_read_what_it_tells(document: Document) -> None:
             nothing,
         ),
     }
+    loops |= {
+        "metrics-writer": metrics_ingest.writer(
+            MetricsSettings(), nothing, cast("Any", None), WriterBounds()
+        ),
+        "metrics-ledger": metrics_ingest.ledger_consumer(MetricsSettings(), nothing, WriterBounds()),
+    }
     told = receives(document)
     of_index = told.pop(letters.GROUP)
     assert told == {group: set(loop._topics) for group, loop in loops.items()}
@@ -243,6 +259,9 @@ def test_headers_are_those_that_the_code_writes(document: Document) -> None:
     )
     assert headers_of(document, "cloud-event") == (set(event), set(whole))
 
+    points = next(accept._records("1", Tenant(id="a", name="A"), Verdict(), "json"))
+    assert headers_of(document, "points") == ({name for name, _ in points.headers},) * 2
+
     dead = dlq.record_of(DeadLetter(MESSAGE, Poison("no"), Kind.POISON, 1), "inventory")
     required, known = headers_of(document, "dead-letter")
     assert required == {name for name, _ in dead.headers} - {"traceparent"}
@@ -255,3 +274,16 @@ def test_headers_are_those_that_the_code_writes(document: Document) -> None:
     required, known = headers_of(document, "postponed")
     assert known == postponed
     assert {*ORIGIN, ATTEMPTS} == required
+
+
+def test_the_message_of_a_batch_is_the_one_that_stores_read(document: Document) -> None:
+    """Name and number of every field, as the protobuf library has them of Prometheus' own definition."""
+    payload = document["components"]["messages"][accept.EVENT_TYPE]["payload"]
+    text = resolved(document, payload["schema"]["$ref"])
+    messages = re.findall(r"message (\w+) \{(.*?)\n\}", text, re.DOTALL)
+    assert [name for name, _ in messages] == ["WriteRequest", "TimeSeries", "Label", "Sample"]
+    for message, body in messages:
+        known = {field.name: field.number for field in remote_write.V1[message].DESCRIPTOR.fields}
+        told = {name: int(number) for name, number in re.findall(r"(\w+) = (\d+);", body)}
+        assert told
+        assert told.items() <= known.items()
