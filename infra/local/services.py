@@ -102,6 +102,8 @@ METRICS_INGEST = Service(
         "STATSD_HOST": "127.0.0.1",
         "STATSD_PORT": "{STATSD_PORT}",
         "STATSD_TENANT": "demo",
+        # Of the C library: what one large body took goes back to the system at once, and is not kept.
+        "MALLOC_MMAP_THRESHOLD_": "262144",
     },
 )
 # Somebody else's mail server: a program of notifications' package that shares nothing else with it.

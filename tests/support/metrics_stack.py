@@ -74,6 +74,7 @@ class MetricsStack(Processes):
             "ADMIN_API_KEY": ADMIN_KEY,
             "ACCESS_LOG": "errors",
             "TRACE_SAMPLE_RATIO": "0",
+            "MALLOC_MMAP_THRESHOLD_": "262144",
             "DRAIN_S": "0.3",
             "BARRIER_EVERY_S": "0.3",
             # Not the measured subject here, and points of its own in the ledger.

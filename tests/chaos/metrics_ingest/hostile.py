@@ -91,7 +91,7 @@ def bombs() -> list[Hostile]:
     return [
         Hostile(f"{name} to {path}", path, body, name.partition(",")[0].partition(" ")[0], (400, 413))
         for name, body in made.items()
-        for path in (WRITE, POINTS, TEXT, INFLUX, OTLP)
+        for path in (WRITE, POINTS, OTLP)
     ]
 
 
@@ -118,16 +118,20 @@ def large() -> list[Hostile]:
     now_ms = int(time.time() * 1000)
     one = [("__name__", "large"), ("value", "x" * LARGE_BYTES)]
     value = remote_write.request([remote_write.series(one, [(now_ms, 1.0)])])
+    empty_series = remote_write.snap(b"\x0a\x00" * (LARGE_BYTES // 2))
     empty = itertools.repeat(b'{"name":"","value":1},', LARGE_BYTES // 22)
     return [
         Hostile("zeroes", WRITE, bytes(LARGE_BYTES), "", (400, 413)),
         Hostile("a label's value", WRITE, remote_write.snap(value), "snappy", (400,)),
-        Hostile("brackets", POINTS, b"[" * LARGE_BYTES, "", (400,)),
-        Hostile("points without a name", POINTS, _json(empty), "", (400,)),
+        Hostile("brackets", POINTS, b"[" * LARGE_BYTES, "", (400, 413)),
+        Hostile("points without a name", POINTS, _json(empty), "", (400, 413)),
         Hostile("one line", TEXT, b"a" * LARGE_BYTES, "", (400,)),
-        Hostile("lines of nothing", TEXT, b"{\n" * (LARGE_BYTES // 2), "", (400,)),
+        Hostile("lines of nothing", TEXT, b"{\n" * (LARGE_BYTES // 2), "", (413,)),
+        Hostile("lines of no Influx", INFLUX, b",\n" * (LARGE_BYTES // 2), "", (413,)),
         Hostile("one line of Influx", INFLUX, b"m," + b"t=1," * (LARGE_BYTES // 4), "", (400,)),
         Hostile("zeroes as OTLP", OTLP, bytes(LARGE_BYTES), "", (400,)),
+        Hostile("resources without metrics", OTLP, b"\x0a\x00" * (LARGE_BYTES // 2), "", (400, 413)),
+        Hostile("series without labels", WRITE, empty_series, "snappy", (400, 413)),
     ]
 
 
@@ -141,4 +145,3 @@ def numbered(name: str, count: int, at_ms: int, *, first: int = 0, value: float 
         remote_write.series([("__name__", name), ("n", str(n))], [(at_ms, value)])
         for n in range(first, first + count)
     ]
-

@@ -32,7 +32,7 @@ async def test_a_broker_outage_costs_prometheus_no_sample(
     )
     await asyncio.to_thread(prometheus.start)
     try:
-        await eventually(lambda: account.value("up"), timeout_s=TIMEOUT_S)
+        await eventually(lambda: account.value("count(up)"), timeout_s=TIMEOUT_S)
         await asyncio.to_thread(stack.servers.kafka.stop)
         await asyncio.sleep(OUTAGE_S)
         assert await prometheus.metric(RETRIED) > 0, "it was told to come again"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 
 from starlette.types import Receive
@@ -60,7 +61,8 @@ class Bodies:
 
 async def _read(receive: Receive, enough: int, bytes_max: int) -> tuple[bytes, bool]:
     """Up to the end, or until there is more than `enough`: what came, and whether there is more to come."""
-    chunks: list[bytes] = []
+    # It grows where it stands, and its value is no copy.
+    read = io.BytesIO()
     size, more = 0, True
     while more and size <= enough:
         message = await receive()
@@ -70,10 +72,9 @@ async def _read(receive: Receive, enough: int, bytes_max: int) -> tuple[bytes, b
         size += len(chunk)
         if size > bytes_max:
             raise BodyTooLarge(bytes_max)
-        if chunk:
-            chunks.append(chunk)
+        read.write(chunk)
         more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks), more
+    return read.getvalue(), more
 
 
 class Unpacking:
