@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 INVALID_NAME = "invalid_name"
-INVALID_LABEL_NAME = "invalid_label_name"
 EMPTY_LABEL_NAME = "empty_label_name"
 DUPLICATE_LABEL = "duplicate_label"
 MISSING_NAME = "missing_name"
@@ -22,7 +21,6 @@ INVALID_HISTOGRAM = "invalid_histogram"
 INVALID_UTF8 = "invalid_utf8"
 NO_SAMPLES = "no_samples"
 UNSUPPORTED_NATIVE_HISTOGRAM = "unsupported_native_histogram"
-UNSUPPORTED_EXPONENTIAL_HISTOGRAM = "unsupported_exponential_histogram"
 UNSUPPORTED_TEMPORALITY = "unsupported_temporality"
 ACTIVE_SERIES_LIMIT = "active_series_limit"
 NEW_SERIES_LIMIT = "new_series_limit"
