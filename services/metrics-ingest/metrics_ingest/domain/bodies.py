@@ -1,6 +1,7 @@
 """Compressed bodies, unpacked within bounds that are checked before memory is taken."""
 
 import io
+import mmap
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,14 @@ class BodyTooLarge(BodyError):  # noqa: N818 as HTTP says it
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is, or unpacks to, more than {limit} bytes")
+        self.limit = limit
+
+
+class TooManyParts(BodyTooLarge):
+    """413, as for any body that is larger than it looks: more than `limit` of its `parts`."""
+
+    def __init__(self, limit: int, parts: str) -> None:
+        BodyError.__init__(self, f"the body holds more than {limit} {parts}: send it in pieces")
         self.limit = limit
 
 
@@ -98,6 +107,19 @@ def unsnap(block: bytes, unpacked_bytes_max: int) -> bytes:
         return bytes(cramjam.snappy.decompress_raw(block))
     except cramjam.DecompressionError as error:
         raise BodyMalformed("the body is no snappy block") from error
+
+
+def unsnap_apart(block: bytes, unpacked_bytes_max: int) -> mmap.mmap:
+    """The same, of large ones: in pages of its own, written once, which go back to the system with it."""
+    size = snappy_size(block, unpacked_bytes_max)
+    pages = mmap.mmap(-1, max(size, 1))
+    try:
+        written = cramjam.snappy.decompress_raw_into(block, pages)
+    except cramjam.DecompressionError as error:
+        raise BodyMalformed("the body is no snappy block") from error
+    if written != size or not size:
+        raise BodyMalformed("the body is no snappy block")
+    return pages
 
 
 def _snappy(body: bytes, unpacked_bytes_max: int) -> bytes:

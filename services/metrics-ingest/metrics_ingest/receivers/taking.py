@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from metrics_ingest.domain import verdict, wire
-from metrics_ingest.domain.bodies import BodyTooLarge
+from metrics_ingest.domain.bodies import BodyTooLarge, TooManyParts
 from metrics_ingest.domain.points import Point, Refused
 from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.domain.verdict import Payload, Verdict
@@ -20,6 +20,8 @@ COMPANION = -1
 
 BATCH_POINTS = 2048
 BATCH_BYTES = 2**20
+# A second's worth of a tenant by default, and some seconds of work.
+POINTS_MAX = 500_000
 # A point is never divided between records, and must fit into one.
 POINT_BYTES_MAX = 2**19
 RECORD_BYTES_MAX = 2**20
@@ -52,8 +54,9 @@ async def take(
 ) -> Verdict:
     """Return when what was accepted is durable; a request without a single point leaves no trace.
 
-    Raises what reading raises (`BodyMalformed`: nothing of the request counts), `BodyTooLarge` where labels
-    written out for each sample come to more than the tenant may unpack, and what judge and accept raise.
+    Raises what reading raises (`BodyMalformed`: nothing of the request counts), what judge and accept raise,
+    `TooManyParts`, and `BodyTooLarge` where labels written out for each sample come to more than the tenant
+    may unpack.
     """
     found = await judged(res, tenant, points, body_bytes=body_bytes)
     if found.received or found.payloads:
@@ -91,7 +94,9 @@ async def judged(
 def _batches(points: Iterable[Point | Refused], bytes_max: int) -> Iterator[list[Point | Refused]]:
     batch: list[Point | Refused] = []
     size = total = 0
-    for read in points:
+    for number, read in enumerate(points):
+        if number == POINTS_MAX:
+            raise TooManyParts(POINTS_MAX, "points")
         point, more = _bounded(read)
         batch.append(point)
         size += more

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from metrics_ingest.domain import verdict
 from metrics_ingest.domain.points import NAME, Point, Refused, Sample
+from metrics_ingest.receivers.parsing import lines
 from metrics_ingest.receivers.parsing.lines import BLANKS, LINE_BYTES_MAX, finite, integer
 from metrics_ingest.receivers.parsing.naming import label_name, metric_name
 
@@ -52,6 +53,7 @@ def read(body: bytes, unit_ns: int, database: str = "") -> Iterator[Point | Refu
 
 def _lines(body: bytes) -> Iterator[tuple[int, bytes | None]]:
     """The like of `lines.lines`, but strings go over several, and comments are left out."""
+    lines.check(body)
     number, pos = 1, 0
     while pos < len(body):
         end = body.find(b"\n", pos)

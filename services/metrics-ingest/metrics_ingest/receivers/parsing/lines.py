@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from metrics_ingest.domain.bodies import BodyError, BodyTooLarge
+from metrics_ingest.domain.bodies import TooManyParts
 
 # Thirty labels of two kilobytes fit, and little that means harm.
 LINE_BYTES_MAX = 2**17
@@ -16,21 +16,18 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?\
 _NUMBER_CHARS_MAX = 400
 
 
-class TooManyLines(BodyTooLarge):
-    """413, as for any body that is larger than it looks."""
-
-    def __init__(self) -> None:
-        BodyError.__init__(self, f"the body has more than {LINES_MAX} lines: send it in parts")
-        self.limit = LINES_MAX
+def check(body: bytes) -> None:
+    """Raises `TooManyParts`."""
+    if body.count(b"\n") > LINES_MAX:
+        raise TooManyParts(LINES_MAX, "lines")
 
 
 def lines(body: bytes) -> Iterator[tuple[int, bytes | None]]:
     """Number (the first line is 1) and content; empty lines are left out, too long ones are None.
 
-    Raises `TooManyLines` before the first.
+    Raises `TooManyParts` before the first.
     """
-    if body.count(b"\n") > LINES_MAX:
-        raise TooManyLines
+    check(body)
     number = pos = 0
     while pos < len(body):
         number += 1
