@@ -10,8 +10,12 @@ FLAGS = (
     # Above the most that a tenant may be allowed (0001_tenants.sql), the label of the tenant included.
     "-maxLabelsPerTimeseries=64",
     "-maxLabelValueLen=16384",
-    # An answer at `min_position` holds what was written until now.
+    # An answer at `min_position` holds what was written until now, and a range ends where it was asked to.
     "-search.latencyOffset=0s",
+    "-search.maxStepForPointsAdjustment=0s",
+    # A sample is seen for five minutes, as in Prometheus, however seldom its series has one.
+    "-search.minStalenessInterval=5m",
+    "-search.maxStalenessInterval=5m",
     "-memory.allowedBytes=512MiB",
     "-loggerLevel=WARN",
 )

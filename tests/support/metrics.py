@@ -21,6 +21,7 @@ from metrics_ingest.settings import MetricsSettings
 from metrics_ingest.usecases.accept import Sending
 from metrics_ingest.usecases.tenants import put_tenants
 
+from infra.local import victoriametrics
 from tests.support.servers import Server
 
 ADMIN_KEY = "admin-key-of-the-tests-0123456789"
@@ -42,18 +43,7 @@ class Victoria(Server):
         """It makes its own folder."""
 
     def _command(self) -> list[str]:
-        return [
-            "/usr/bin/victoria-metrics",
-            f"-storageDataPath={self.folder / 'data'}",
-            f"-httpListenAddr=127.0.0.1:{self.port}",
-            "-retentionPeriod=1y",
-            "-dedup.minScrapeInterval=1ms",
-            "-maxLabelsPerTimeseries=64",
-            "-search.latencyOffset=0s",
-            "-selfScrapeInterval=0",
-            "-loggerLevel=WARN",
-            "-memory.allowedBytes=128MiB",
-        ]
+        return [*victoriametrics.command(self.folder / "data", self.port), "-memory.allowedBytes=128MiB"]
 
     def _ready(self) -> bool:
         try:

@@ -75,7 +75,7 @@ class MetricsSettings(ChassisSettings):
     statsd_idle_s: float = Field(default=300.0, gt=0)
 
     # Queries (domain.questions): one, and all at once.
-    query_timeout_s: float = Field(default=4.5, gt=0, lt=5)  # a store that hangs is told of within 5 s
+    query_timeout_s: float = Field(default=4.0, gt=0, lt=5)  # a store that hangs is told of within 5 s
     query_position_wait_s: float = Field(default=3.0, gt=0)  # of the above, for `min_position`
     query_position_poll_s: float = Field(default=0.05, gt=0)
     query_bytes_max: int = Field(default=12_288, ge=1, le=16_384)  # the store takes 16 KiB

@@ -27,6 +27,19 @@ async def test_a_range_has_the_moments_that_were_asked_for(world: World) -> None
     assert late["data"]["result"][0]["values"] == [[start + 30, "99"]]
 
 
+async def test_a_sample_is_seen_at_once_and_for_five_minutes(world: World) -> None:
+    """However seldom its series has one, and also by a range that ends where it is."""
+    now_ms = int(time.time() * 1000)
+    await world.put("one", "fresh", [(now_ms, 1.0)])
+    now = now_ms / 1000
+    _, found = await ask(world, "query_range", query="fresh", start=now - 60, end=now, step=15)
+    assert found["data"]["result"][0]["values"] == [[now, "1"]]
+    at = now_ms // 1000 - 3600
+    await world.put("one", "lone", [(at * 1000, 1.0)])
+    _, found = await ask(world, "query_range", query="lone", start=at - 60, end=at + 600, step=60)
+    assert [at for at, _ in found["data"]["result"][0]["values"]] == list(range(at, at + 300, 60))
+
+
 BAD = (400, "bad_data")
 FAILED = (422, "execution")
 SPAN = {"start": 0, "end": 60, "step": 15}

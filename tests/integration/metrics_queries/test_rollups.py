@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from chassis.server import StopSignal
@@ -22,9 +23,9 @@ async def inquiry(world: World) -> AsyncIterator[Inquiry]:
         yield found
 
 
-def rollups(world: World, inquiry: Inquiry) -> Rollups:
+def rollups(world: World, inquiry: Inquiry, pace: Pace = PACE) -> Rollups:
     """Another writer's each time; the clock stands at the window's end."""
-    return Rollups(world.served.pool, inquiry, world.client, PACE, clock=lambda: float(END_S))
+    return Rollups(world.served.pool, inquiry, world.client, pace, clock=lambda: float(END_S))
 
 
 async def declare(world: World, *metrics: str, tenant: str = "one") -> None:
@@ -71,6 +72,30 @@ async def test_a_declared_metric_is_summed_up_and_again_when_late_points_come(
     expected = {"avg": "4", "min": "1", "max": "8", "sum": "12", "count": "3"}
     assert await read(world, "5m") == await read(world, "1h") == expected
     assert await samples(world) == written + 2 * len(AGGREGATES)
+
+
+async def test_what_is_too_large_for_one_answer_is_summed_up_in_parts(world: World, inquiry: Inquiry) -> None:
+    await world.put("one", "m", [((END_S - back_s) * 1000, 1.0) for back_s in range(10, 7200, 50)])
+    await declare(world, "m")
+    await rollups(world, inquiry, replace(PACE, answer_bytes_max=4096)).turn(StopSignal())
+    await world.client.force_flush()
+    assert await samples(world) == (7200 // 300 + 7200 // 3600) * len(AGGREGATES)
+    assert (await read(world, "5m"))["count"] == "6"
+    assert (await read(world, "1h"))["sum"] == "72"
+
+
+async def test_what_a_crash_took_of_the_rollups_is_written_again(world: World, inquiry: Inquiry) -> None:
+    await world.put("one", "m", [((END_S - 100) * 1000, 3.0)])
+    await declare(world, "m")
+    writer = rollups(world, inquiry)
+    await writer.turn(StopSignal())
+    await world.client.force_flush()
+    expected = await read(world, "5m")
+    await world.forget('{__name__=~"m:(sum|count)_5m"}')
+    assert set(await read(world, "5m")) == {"avg", "min", "max"}
+    await writer.turn(StopSignal())
+    await world.client.force_flush()
+    assert await read(world, "5m") == expected
 
 
 async def test_a_second_writer_stands_by_while_the_first_has_the_lease(

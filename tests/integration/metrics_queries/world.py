@@ -1,7 +1,10 @@
 """What a test finds: the service, a client of the store behind it, and the store's process."""
 
+import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 
+import aiohttp
 from metrics_ingest.victoria import Victoria as Client
 
 from tests.support import remote_write
@@ -20,6 +23,15 @@ class World:
         body = remote_write.request([remote_write.series(pairs, samples)])
         await self.client.write(tenant, remote_write.snap(body))
         await self.client.force_flush()
+
+    async def forget(self, match: str) -> None:
+        path = "/api/v1/admin/tsdb/delete_series"
+        async with (
+            asyncio.timeout(10),
+            aiohttp.ClientSession(self.server.address) as session,
+            session.post(path, data={"match[]": match}) as answer,
+        ):
+            assert answer.status == HTTPStatus.NO_CONTENT
 
     async def commit(self, partition: int, next_offset: int) -> None:
         """The writer has come so far."""

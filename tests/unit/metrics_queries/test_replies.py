@@ -53,7 +53,9 @@ def test_the_stores_vector_of_a_number_becomes_a_scalar() -> None:
     rows: list[dict[str, Any]] = [{"metric": {}, "value": [1800000000, "1"]}]
     body = reply({"resultType": "vector", "result": rows})
     data = {"resultType": "scalar", "result": [1800000000, "1"]}
-    assert json.loads(replies.scalar(body)) == {"status": "success", "data": data}
+    assert json.loads(replies.scalar(body, 0)) == {"status": "success", "data": data}
+    nothing = json.loads(replies.scalar(reply({"resultType": "vector", "result": []}), 1_800_000_000_500))
+    assert nothing["data"]["result"] == [1800000000.5, "NaN"]
 
 
 def test_the_tenant_leaves_series_and_label_names() -> None:
@@ -79,7 +81,7 @@ def test_a_limit_cuts_and_says_so() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data":{"result":[1]}}', b"\xff"])
 def test_what_is_no_answer_of_the_store_is_told_apart(body: bytes) -> None:
-    for read in (replies.scalar, lambda body: list(replies.pieces(body))):
+    for read in (lambda body: replies.scalar(body, 0), lambda body: list(replies.pieces(body))):
         with pytest.raises(ReplyUnreadable):
             read(body)
     with pytest.raises(ReplyUnreadable):

@@ -59,7 +59,7 @@ class Limits:
     points_max: int = 11_000
     range_s_max: int = 400 * 86_400
     series_max: int = 10_000
-    timeout_s: float = 4.5
+    timeout_s: float = 4.0
     # Of the above, to wait for a position.
     position_wait_s: float = 3.0
 

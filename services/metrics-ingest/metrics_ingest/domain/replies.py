@@ -14,6 +14,8 @@ from metrics_ingest.domain.labels import TENANT_LABEL
 
 HIDDEN: Final = TENANT_LABEL.decode()
 TRUNCATED: Final = "results truncated due to limit"
+# Before what is wrong: the caller's own question, and the times of it.
+_QUESTION = re.compile(r"error when executing query=.* (?:for|on the time range) \([^()]*\): ", re.DOTALL)
 _ERROR_CHARS_MAX: Final = 500
 _PIECE_BYTES: Final = 64 * 1024
 _BEGINNING: Final = b'{"status":"success",'
@@ -30,7 +32,6 @@ class ReplyUnreadable(ValueError):  # noqa: N818 a state of the store
 
 
 class _Scalar(Struct):
-    metric: dict[str, str]
     value: Raw
 
 
@@ -91,15 +92,14 @@ def unlabelled(piece: bytes) -> bytes:
     return _HIDDEN_PAIR.sub(b"", piece)
 
 
-def scalar(body: bytes) -> bytes:
-    """Of an expression without series, for which the store has a vector."""
+def scalar(body: bytes, at_ms: int) -> bytes:
+    """Of an expression without series, for which the store has a vector, and nothing for NaN."""
     try:
         rows = _vectors.decode(body).data.result
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ReplyUnreadable(str(error)) from error
-    if len(rows) != 1 or rows[0].metric:
-        return body
-    return success({"resultType": "scalar", "result": rows[0].value})
+    value = rows[0].value if rows else (at_ms / 1000, "NaN")
+    return success({"resultType": "scalar", "result": value})
 
 
 def label_sets(body: bytes, limit: int) -> bytes:
@@ -128,7 +128,7 @@ def error_text(body: bytes) -> str:
         text = _errors.decode(body).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = ""
-    text = _HIDDEN_MATCHER.sub("", text)
+    text = _HIDDEN_MATCHER.sub("", _QUESTION.sub("", text, count=1))
     if HIDDEN in text or not text:
         return "the expression cannot be executed"
     return text[:_ERROR_CHARS_MAX]

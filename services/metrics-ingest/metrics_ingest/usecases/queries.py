@@ -103,7 +103,7 @@ class Queries:
             form = [("query", found.query), ("time", questions.seconds(found.at_ms))]
             body = await self._evaluate(asked, "/api/v1/query", form)
             if questions.is_scalar(found.query):
-                return replies.scalar(body)
+                return replies.scalar(body, found.at_ms)
             return await _shown(body)
 
     async def over_range(self, tenant: Tenant, parameters: Parameters) -> bytes:
@@ -159,7 +159,7 @@ class Queries:
                 await self._wait(_position(parameters))
                 async with self._slots.slot():
                     yield Asked(tenant, until)
-        except (BadParameter, PositionInvalid) as error:
+        except BadParameter as error:
             raise QueryFailed(HTTPStatus.BAD_REQUEST, BAD_DATA, str(error)) from error
         except AnswerTooLarge as error:
             text = f"the answer is larger than {self._answer_bytes_max} bytes: ask for less"
@@ -230,6 +230,11 @@ async def _shown(body: bytes) -> bytes:
 
 
 def _position(parameters: Parameters) -> Mapping[int, int]:
-    """Of the last write that the caller wants to read; raises `PositionInvalid`."""
+    """Of the last write that the caller wants to read; raises `BadParameter`."""
     found = parameters.get("min_position")
-    return positions.parse(found[0]) if found else {}
+    if not found:
+        return {}
+    try:
+        return positions.parse(found[0])
+    except PositionInvalid as error:
+        raise BadParameter(f'invalid parameter "min_position": {error}') from error
