@@ -1,7 +1,7 @@
 """What a process remembers of a tenant's series, within bounds."""
 
 import numpy as np
-from metrics_ingest.domain.known import Known
+from metrics_ingest.domain.known import FORM_BYTES_MAX, Known
 
 
 def hashes(count: int) -> list[bytes]:
@@ -46,4 +46,29 @@ def test_spellings_of_a_series_are_bounded() -> None:
         known.learn(b"%d" % number, 1)
         known.order(b"%d" % number, b"x")
     assert len(known.forms) <= known.forms_max
-    assert len(known.orders) <= 2
+    assert len(known.orders) <= known.forms_max
+
+
+def test_what_is_remembered_is_bounded_in_bytes_whatever_it_is() -> None:
+    known = Known(series_max=10_000, refused_max=10_000, bytes_max=50_000)
+    for number in range(1000):
+        known.learn(b"%1000d" % number, 1)
+        known.refuse(b"r%1000d" % number, "reserved_label")
+        known.order(b"o%1000d" % number, bytes(1000))
+        assert known.bytes_held <= 50_000
+        assert sum(map(len, (*known.forms, *known.orders, *known.orders.values()))) <= known.bytes_held
+    known.learn(b"x" * (FORM_BYTES_MAX + 1), 1)
+    known.refuse(b"y" * (FORM_BYTES_MAX + 1), "reserved_label")
+    assert max(map(len, known.forms)) <= FORM_BYTES_MAX
+
+
+def test_what_is_forgotten_gives_its_bytes_back() -> None:
+    known = Known(series_max=10, refused_max=10)
+    for one in hashes(5):
+        known.learn(one, known.add(one, 100))
+    known.refuse(b"bad", "reserved_label")
+    known.refuse(b"bad", "reserved_label")
+    assert known.refusals == 1
+    known.pardon()
+    known.forget(hashes(5))
+    assert (known.bytes_held, known.forms) == (0, {})

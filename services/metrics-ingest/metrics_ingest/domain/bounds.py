@@ -33,4 +33,9 @@ class Bounds:
     # For so long a refusal for lack of budget is repeated without asking again.
     refusals_stand_s: float = 1.0
     # Label sets that were refused, remembered so that the same bomb again costs a look-up each.
-    refused_forms_max: int = 50_000
+    refused_forms_max: int = 20_000
+    # Of label sets, of one tenant, and of all: above it those of the tenant that was quiet longest go.
+    known_bytes_max: int = 32 * 2**20
+    known_bytes_max_of_all: int = 256 * 2**20
+    # Of one remote write request; what is larger has next to nothing in each.
+    request_series_max: int = 250_000

@@ -7,12 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics_ingest.domain import elements, labels, samples, verdict, wire
+from metrics_ingest.domain.bodies import BodyError, BodyTooLarge
+from metrics_ingest.domain.bounds import Bounds
 from metrics_ingest.domain.elements import Element
 from metrics_ingest.domain.known import UNKNOWN, Known, reason_of
 from metrics_ingest.domain.labels import Identity
 from metrics_ingest.domain.samples import Window
 from metrics_ingest.domain.scan import Scanned, content_start, scan
 from metrics_ingest.domain.tenants import Tenant
+
+
+class TooManySeries(BodyTooLarge):
+    """413, as for any body that is larger than it looks."""
+
+    def __init__(self, limit: int) -> None:
+        BodyError.__init__(self, f"the body holds more than {limit} series: send it in parts")
+        self.limit = limit
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +72,7 @@ class Pending:
 class Docket:
     """`advance` until `done`, then answer for what is `pending`: `refuse` it, or leave it accepted."""
 
-    def __init__(self, body: bytes, tenant: Tenant, window: Window, *, examples_max: int) -> None:
+    def __init__(self, body: wire.Data, tenant: Tenant, window: Window, bounds: Bounds) -> None:
         self.body = body
         self.slices: list[Slice] = []
         self.pending: dict[bytes, Pending] = {}
@@ -73,7 +83,7 @@ class Docket:
         self.items: list[tuple[int, str]] = []
         self._tenant = tenant
         self._window = window
-        self._examples_max = examples_max
+        self._bounds = bounds
         self._pos = 0
         self._series = 0
 
@@ -89,9 +99,16 @@ class Docket:
     def dead(self) -> int:
         return sum(int(part.dead.sum()) for part in self.slices if part.dead is not None)
 
-    def advance(self, known: Known, *, now_s: int, series_max: int, unknown_max: int) -> None:
-        """Judge the next series, as many as the maxima allow; raises `BodyMalformed`."""
-        found = scan(self.body, self._pos, known.forms, series_max=series_max, unknown_max=unknown_max)
+    def advance(self, known: Known, *, now_s: int) -> None:
+        """Judge the next slice of series; raises `BodyMalformed`, `TooManySeries`."""
+        bounds = self._bounds
+        found = scan(
+            self.body,
+            self._pos,
+            known.forms,
+            series_max=bounds.slice_series,
+            unknown_max=bounds.slice_unknown_series,
+        )
         if found.stops:
             part = Slice(self._series, self._pos, np.array(found.stops, np.int64))
             self.slices.append(part)
@@ -99,6 +116,8 @@ class Docket:
                 self._judge(part, found, known, now_s)
         self._series += len(found.stops)
         self._pos = found.pos
+        if self._series > self._bounds.request_series_max:
+            raise TooManySeries(self._bounds.request_series_max)
 
     def identities(self) -> dict[bytes, Identity]:
         """Of the pending series, by their label bytes."""
@@ -269,4 +288,4 @@ class Docket:
                 self.items.append((part.first + place, reason))
 
     def _room(self) -> int:
-        return max(0, self._examples_max - len(self.items))
+        return max(0, self._bounds.examples_max - len(self.items))

@@ -65,7 +65,7 @@ class Outcome:
     kept: bytes | None = None
 
 
-def take_apart(body: bytes, start: int, stop: int, *, maybe_plain: bool = True) -> Element:
+def take_apart(body: wire.Data, start: int, stop: int, *, maybe_plain: bool = True) -> Element:
     """The TimeSeries message in `body[start:stop]`; raises `BodyMalformed`, or `IndexError` at its end."""
     pos = start
     while pos < stop and body[pos] == wire.LABEL:
@@ -80,7 +80,7 @@ def take_apart(body: bytes, start: int, stop: int, *, maybe_plain: bool = True) 
     return element
 
 
-def _take_rest(body: bytes, pos: int, stop: int, element: Element) -> None:
+def _take_rest(body: wire.Data, pos: int, stop: int, element: Element) -> None:
     found = element.samples
     while pos < stop:
         tag = body[pos]
@@ -101,7 +101,7 @@ def _take_rest(body: bytes, pos: int, stop: int, element: Element) -> None:
         raise BodyMalformed("a field is longer than its series")
 
 
-def _run_of(body: bytes, start: int, stop: int) -> Run | None:
+def _run_of(body: wire.Data, start: int, stop: int) -> Run | None:
     if stop - start > _SHORT_RUN_BYTES:
         found = samples.run_of(body, start, stop)
         return None if found is None else Run(start, stop, *found)
@@ -114,7 +114,7 @@ def _run_of(body: bytes, start: int, stop: int) -> Run | None:
     return None
 
 
-def judge_samples(body: bytes, element: Element, window: Window) -> Outcome:
+def judge_samples(body: wire.Data, element: Element, window: Window) -> Outcome:
     if element.run is not None:
         outcome = _judge_run(body, element.run, window)
         if outcome is not None:
@@ -123,14 +123,14 @@ def judge_samples(body: bytes, element: Element, window: Window) -> Outcome:
     return _judge_each(body, element.samples, window)
 
 
-def sample_bytes(body: bytes, element: Element) -> bytes:
+def sample_bytes(body: wire.Data, element: Element) -> bytes:
     """All sample fields, and nothing else."""
     if element.run is not None:
         return body[element.run.start : element.run.stop]
     return b"".join([body[start:stop] for start, _, stop in element.samples])
 
 
-def judge_runs(body: bytes, runs: list[Run], window: Window) -> list[int | None]:
+def judge_runs(body: wire.Data, runs: list[Run], window: Window) -> list[int | None]:
     """Of many series at once: how many of each one's samples are dead, or None where one is not accepted."""
     checked = samples.check(
         samples.tails(body, np.concatenate([run.ends for run in runs])),
@@ -152,7 +152,7 @@ def judge_runs(body: bytes, runs: list[Run], window: Window) -> list[int | None]
     return [None if refused else count for refused, count in zip(bad.tolist(), nans.tolist(), strict=True)]
 
 
-def _judge_run(body: bytes, run: Run, window: Window) -> Outcome | None:
+def _judge_run(body: wire.Data, run: Run, window: Window) -> Outcome | None:
     """Vectorised; None when the run is not what it looks like."""
     stops, zeros = run.ends, run.zeros
     # The first nine bytes of a run may lie less than 18 bytes into the body: such a body holds no labels.
@@ -176,13 +176,13 @@ def _judge_run(body: bytes, run: Run, window: Window) -> Outcome | None:
     return outcome
 
 
-def _fields_of(body: bytes, run: Run) -> list[tuple[int, int, int]]:
+def _fields_of(body: wire.Data, run: Run) -> list[tuple[int, int, int]]:
     element = Element(b"")
     _take_rest(body, run.start, run.stop, element)
     return element.samples
 
 
-def _judge_each(body: bytes, found: list[tuple[int, int, int]], window: Window) -> Outcome:
+def _judge_each(body: wire.Data, found: list[tuple[int, int, int]], window: Window) -> Outcome:
     outcome = Outcome(len(found), 0)
     kept = []
     for field_start, start, stop in found:

@@ -28,6 +28,10 @@ _NEVER = np.iinfo(np.int64).min
 _SLOTS_MIN = 256
 # A series may be spelt in more than one way (order of its labels), but not in any number of ways.
 _FORMS_A_SERIES = 2
+# Longer ones are looked at anew each time: few senders have them, and they would be most of what is kept.
+FORM_BYTES_MAX = 4096
+# What an entry takes besides its bytes.
+_ENTRY_BYTES = 128
 
 
 def reason_of(code: int) -> str:
@@ -43,6 +47,8 @@ class Known:
         "_refused",
         "_seen",
         "_touched",
+        "bytes_held",
+        "bytes_max",
         "forms",
         "forms_max",
         "orders",
@@ -50,13 +56,16 @@ class Known:
         "slots",
     )
 
-    def __init__(self, *, series_max: int, refused_max: int) -> None:
+    def __init__(self, *, series_max: int, refused_max: int, bytes_max: int = 32 * 2**20) -> None:
         self.forms: dict[bytes, int] = {}
         # Label fields whose order would count in the store, to the same in the order of their names.
         self.orders: dict[bytes, bytes] = {}
         self.slots: dict[bytes, int] = {}
         self.forms_max = _FORMS_A_SERIES * series_max + _SLOTS_MIN
         self.refused_max = refused_max
+        # Of label fields, known, refused and reordered.
+        self.bytes_held = 0
+        self.bytes_max = bytes_max
         self._refused: list[bytes] = []
         self._hashes: list[bytes | None] = []
         self._free: list[int] = []
@@ -71,28 +80,32 @@ class Known:
         return len(self._refused)
 
     def learn(self, form: bytes, slot: int) -> None:
-        if len(self.forms) >= self.forms_max:
-            self.unlearn()
+        if form not in self.forms:
+            if len(form) > FORM_BYTES_MAX:
+                return
+            self._take(len(form))
         self.forms[form] = slot
 
     def order(self, form: bytes, ordered: bytes) -> None:
-        if len(self.orders) >= self.refused_max:
-            self.orders.clear()
-        self.orders[form] = ordered
+        if form not in self.orders and len(form) <= FORM_BYTES_MAX:
+            self._take(len(form) + len(ordered))
+            self.orders[form] = ordered
 
     def refuse(self, form: bytes, reason: str) -> int:
         """Its code; remembered while there is room: the same again costs no more than a known series."""
         code = _CODES[reason]
         # No labels at all are a prefix of everything: never to be found by a guess.
-        if form and len(self._refused) < self.refused_max:
-            self._refused.append(form)
+        if form and form not in self.forms and len(self._refused) < self.refused_max:
             self.learn(form, code)
+            if form in self.forms:
+                self._refused.append(form)
         return code
 
     def pardon(self) -> None:
         """Forget the refusals: budgets or limits are not what they were."""
         for form in self._refused:
-            self.forms.pop(form, None)
+            if self.forms.pop(form, None) is not None:
+                self.bytes_held -= len(form) + _ENTRY_BYTES
         self._refused.clear()
 
     def unlearn(self) -> None:
@@ -100,6 +113,15 @@ class Known:
         self.forms.clear()
         self.orders.clear()
         self._refused.clear()
+        self.bytes_held = 0
+
+    def _take(self, size: int) -> None:
+        """Room for one more; where there is none everything is learnt again."""
+        size += _ENTRY_BYTES
+        full = len(self.forms) >= self.forms_max or len(self.orders) >= self.forms_max
+        if full or self.bytes_held + size > self.bytes_max:
+            self.unlearn()
+        self.bytes_held += size
 
     def add(self, series_hash: bytes, seen_s: int) -> int:
         """The slot of a series that Postgres has."""
@@ -149,7 +171,9 @@ class Known:
                 self._hashes[slot] = None
                 self._seen[slot] = self._touched[slot] = _NEVER
         if gone:
-            self.forms = {form: slot for form, slot in self.forms.items() if slot not in gone}
+            for form in [form for form, slot in self.forms.items() if slot in gone]:
+                del self.forms[form]
+                self.bytes_held -= len(form) + _ENTRY_BYTES
             self._free.extend(gone)
 
     def _grow(self) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics_ingest.domain.wire import Data
+
 PLAIN_BYTES = 18
 ZERO_BYTES = 9
 PLAIN_HEAD = b"\x12\x10\x09"
@@ -66,7 +68,7 @@ class Checked:
         return Checked(*(None if mask is None else _any(mask) for mask in masks))
 
 
-def tails(body: bytes, stops: NDArray[np.int64]) -> NDArray[np.void]:
+def tails(body: Data, stops: NDArray[np.int64]) -> NDArray[np.void]:
     """The 18 bytes before each stop, none of which may be below 18."""
     everywhere: NDArray[np.void] = np.ndarray(
         (len(body) - PLAIN_BYTES + 1,), dtype="V18", buffer=body, strides=(1,)
@@ -74,7 +76,7 @@ def tails(body: bytes, stops: NDArray[np.int64]) -> NDArray[np.void]:
     return everywhere[stops - PLAIN_BYTES].view(_PLAIN)
 
 
-def run_of(body: bytes, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+def run_of(body: Data, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
     """Where each sample ends, and which ones are zeros, if nothing but plain samples fills the bytes.
 
     Both shapes are multiples of nine bytes, and the first nine of a long one can be taken for nothing else.

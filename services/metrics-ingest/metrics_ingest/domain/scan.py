@@ -31,7 +31,7 @@ class Scanned:
     unknown: list[tuple[int, int]] = field(default_factory=list)
 
 
-def scan(body: bytes, pos: int, forms: dict[bytes, int], *, series_max: int, unknown_max: int) -> Scanned:
+def scan(body: wire.Data, pos: int, forms: dict[bytes, int], *, series_max: int, unknown_max: int) -> Scanned:
     """From `pos` to the end or the maxima; raises `BodyMalformed`."""
     found = Scanned(pos)
     with wire.guarded():
@@ -42,7 +42,7 @@ def scan(body: bytes, pos: int, forms: dict[bytes, int], *, series_max: int, unk
 
 
 def _walk(  # noqa: C901 see below
-    body: bytes, forms: dict[bytes, int], found: Scanned, series_max: int, unknown_max: int
+    body: wire.Data, forms: dict[bytes, int], found: Scanned, series_max: int, unknown_max: int
 ) -> None:
     """Inlined by hand, and everything local: this loop is the receiver's throughput (ADR-0017)."""
     stops, slots, get = found.stops, found.slots, forms.get
@@ -78,7 +78,7 @@ def _walk(  # noqa: C901 see below
     found.pos = pos
 
 
-def content_start(body: bytes, pos: int) -> int:
+def content_start(body: wire.Data, pos: int) -> int:
     """Of the first series at or after `pos`, as `scan` found it before."""
     while body[pos] != wire.SERIES:
         pos = wire.field_end(body, pos, _REQUEST_FIELDS)

@@ -5,12 +5,15 @@ whole message turns the first into the second (`guarded`).
 """
 
 import contextlib
+import mmap
 import struct
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from metrics_ingest.domain.bodies import BodyMalformed
 
+# What is read: bytes, or pages of large bodies; both are indexed and cut alike.
+Data = bytes | mmap.mmap
 VARINT_BYTES_MAX = 10
 # The bit of a number's byte that says that another one follows.
 GOES_ON = 0x80
@@ -44,7 +47,7 @@ def guarded() -> Iterator[None]:
         raise BodyMalformed("the message ends within a field") from error
 
 
-def varint(data: bytes, pos: int) -> tuple[int, int]:
+def varint(data: Data, pos: int) -> tuple[int, int]:
     """The unsigned number at `pos`, and where it ends."""
     first = data[pos]
     if first < GOES_ON:
@@ -60,7 +63,7 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
     raise BodyMalformed("a number has more than ten bytes")
 
 
-def field_end(data: bytes, pos: int, known: frozenset[int] = frozenset()) -> int:
+def field_end(data: Data, pos: int, known: frozenset[int] = frozenset()) -> int:
     """The end of the field at `pos`, of any kind.
 
     A tag that another reader could take for one of the `known` fields (spelt longer than need be, or with
@@ -85,7 +88,7 @@ def field_end(data: bytes, pos: int, known: frozenset[int] = frozenset()) -> int
 _SAMPLE_FIELDS = frozenset((1, 2))
 
 
-def read_sample(data: bytes, start: int, stop: int) -> tuple[int, int]:
+def read_sample(data: Data, start: int, stop: int) -> tuple[int, int]:
     """Timestamp in ms and the value's 64 bits of the Sample message in `data[start:stop]`."""
     timestamp = bits = 0
     pos = start

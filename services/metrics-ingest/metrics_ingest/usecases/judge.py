@@ -1,6 +1,7 @@
 """The verdict engine: one way in for every protocol, every point accounted for."""
 
 import asyncio
+import io
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from metrics_ingest.domain.samples import Window
 from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.domain.translate import Translation
 from metrics_ingest.domain.verdict import Payload, Verdict
+from metrics_ingest.domain.wire import Data
 from metrics_ingest.usecases.series import Registry
 from metrics_ingest.usecases.turns import Memory, Turns
 
@@ -44,8 +46,8 @@ class Judge:
             body = bodies.unsnap(raw_compressed, tenant.unpacked_bytes_max)
             return await self._judge(tenant, body, raw_compressed)
         async with self._memory.hold(size):
-            body = await asyncio.to_thread(bodies.unsnap, raw_compressed, tenant.unpacked_bytes_max)
-            return await self._judge(tenant, body, raw_compressed)
+            pages = await asyncio.to_thread(bodies.unsnap_apart, raw_compressed, tenant.unpacked_bytes_max)
+            return await self._judge(tenant, pages, raw_compressed)
 
     async def remote_write_2(self, tenant: Tenant, raw_compressed: bytes) -> Verdict:
         """A snappy block of an `io.prometheus.write.v2.Request`, translated to 1.0."""
@@ -56,7 +58,8 @@ class Judge:
                 return await self._judge(tenant, body, None)
         # Written out, it may be many times as long: it holds what it may come to.
         async with self._memory.hold(tenant.unpacked_bytes_max):
-            body = await self._translate(tenant, bodies.unsnap(raw_compressed, tenant.unpacked_bytes_max))
+            unpacked = await asyncio.to_thread(bodies.unsnap, raw_compressed, tenant.unpacked_bytes_max)
+            body = await self._translate(tenant, unpacked)
             return await self._judge(tenant, body, None)
 
     async def points(self, tenant: Tenant, points: Sequence[Point | Refused]) -> Verdict:
@@ -79,19 +82,14 @@ class Judge:
             found.payloads = ballots.payloads(self._bounds.record_bytes_max)
         return found
 
-    async def _judge(self, tenant: Tenant, body: bytes, raw: bytes | None) -> Verdict:
+    async def _judge(self, tenant: Tenant, body: Data, raw: bytes | None) -> Verdict:
         now_ms = int(self._clock() * 1000)
         window = self._window(tenant, now_ms)
-        docket = Docket(body, tenant, window, examples_max=self._bounds.examples_max)
+        docket = Docket(body, tenant, window, self._bounds)
         while not docket.done:
             if docket.slices:
                 await self._turns.next()
-            docket.advance(
-                await self._registry.known(tenant),
-                now_s=now_ms // 1000,
-                series_max=self._bounds.slice_series,
-                unknown_max=self._bounds.slice_unknown_series,
-            )
+            docket.advance(await self._registry.known(tenant), now_s=now_ms // 1000)
             if len(docket.pending) >= self._bounds.admit_series:
                 await self._admit(tenant, docket)
         await self._admit(tenant, docket)
@@ -111,12 +109,13 @@ class Judge:
         docket.pending.clear()
 
     async def _translate(self, tenant: Tenant, body: bytes) -> bytes:
-        parts = []
+        # It grows where it stands, and its value is no copy.
+        written = io.BytesIO()
         elements = Translation(body, tenant.unpacked_bytes_max).write()
         while part := b"".join(islice(elements, self._bounds.slice_unknown_series)):
-            parts.append(part)
+            written.write(part)
             await self._turns.next()
-        return b"".join(parts)
+        return written.getvalue()
 
     def _window(self, tenant: Tenant, now_ms: int) -> Window:
         return Window(now_ms - tenant.late_window_s * 1000, now_ms + self._bounds.future_limit_s * 1000)

@@ -75,11 +75,20 @@ class Registry:
         """In memory, of all tenants."""
         return sum(len(entry.known) for entry in self._entries.values())
 
+    @property
+    def bytes_held(self) -> int:
+        """Of their labels, and of those that were refused."""
+        return sum(entry.known.bytes_held for entry in self._entries.values())
+
     async def known(self, tenant: Tenant) -> Known:
         """What this process knows of the tenant's series; asked for once a request."""
         entry = self._entries.get(tenant.id)
         if entry is None:
-            known = Known(series_max=tenant.active_series_max, refused_max=self._bounds.refused_forms_max)
+            known = Known(
+                series_max=tenant.active_series_max,
+                refused_max=self._bounds.refused_forms_max,
+                bytes_max=self._bounds.known_bytes_max,
+            )
             entry = self._entries[tenant.id] = _Entry(tenant, known)
         self._entries.move_to_end(tenant.id)
         if entry.tenant is not tenant and entry.tenant != tenant:
@@ -180,10 +189,14 @@ class Registry:
         for entry in list(self._entries.values()):
             await self._touch(entry, everything=everything)
             entry.known.forget(entry.known.idle(int(self._clock()) - self._bounds.series_idle_s))
-        while self.series_count > self._bounds.known_series_max and len(self._entries) > 1:
+        while self._is_full() and len(self._entries) > 1:
             oldest = next(iter(self._entries.values()))
             await self._touch(oldest, everything=True)
             self._entries.pop(oldest.tenant.id, None)
+
+    def _is_full(self) -> bool:
+        bounds = self._bounds
+        return self.series_count > bounds.known_series_max or self.bytes_held > bounds.known_bytes_max_of_all
 
     async def expire(self) -> None:
         """Take out series that no process has seen for the idle time."""

@@ -15,6 +15,8 @@ from metrics_ingest.receivers.parsing.naming import number_text
 
 _SPECIAL = {"NaN": math.nan, "+Inf": math.inf, "Inf": math.inf, "-Inf": -math.inf}
 _TIMESTAMP_MAX = 2**63
+# A point written out: as many labels as there may be fit, every character escaped.
+_POINT_BYTES_MAX = 2**19
 _COUNT_MAX = 2**53
 
 Labels = tuple[tuple[str, str], ...]
@@ -55,6 +57,8 @@ def read(body: bytes) -> Iterator[Point | Refused]:
 
 
 def _read(index: int, raw: msgspec.Raw) -> Point | Refused:
+    if len(memoryview(raw)) > _POINT_BYTES_MAX:
+        return Refused(index, verdict.MALFORMED)
     try:
         point = _points.decode(raw)
         labels = _labels.decode(point.labels)
