@@ -52,8 +52,6 @@ def environment() -> dict[str, str]:
         kind = "_DIRECT_PORTS" if program.shares_socket else "_PORTS"
         name = program.port_variable.removesuffix("_PORT") + kind
         found[name] = f"{first}-{first + program.replicas_max - 1}"
-    statsd = ports()["STATSD_PORT"]
-    found["STATSD_PORTS"] = f"{statsd}-{statsd + catalog.METRICS_INGEST.replicas_max - 1}"
     if not engine.image_present(engine.services()["tempo"]["image"]):
         found["OTEL_EXPORTER_OTLP_ENDPOINT"] = ""
     return found

@@ -11,7 +11,13 @@ from infra.docker.engine import Container
 from infra.local import addresses
 
 # Which of a container's ports is meant where it publishes several, or none for people.
-_INNER_PORTS = {"postgres": 5432, "redis": 6379, "kafka": 19092, "mailcatcher": 8000, "metrics-ingest": 8000}
+_INNER_PORTS = {
+    "postgres": 5432,
+    "redis": 6379,
+    "kafka": 19092,
+    "mailcatcher": 8000,
+    "metrics-ingest-listener": 8180,
+}
 _BROKEN = frozenset({"failed", "unhealthy", "restarting"})
 LOG_LINES = 15
 

@@ -3,7 +3,8 @@
 A container's published port leads to one container only. So a holder that never restarts opens the public
 socket and passes its descriptor over a Unix socket to every replica, which accepts from it beside the others.
 A replica that leaves takes no waiting connection with it, and no proxy stands in the way. The local runtime
-does the same through its supervisor; the service sees HTTP_PUBLIC_FD in both.
+does the same through its supervisor; the service sees HTTP_PUBLIC_FD in both. With STATSD_PORT the holder
+opens that UDP port as well, and the service sees STATSD_FD.
 """
 
 import contextlib
@@ -16,14 +17,19 @@ import sys
 import time
 from pathlib import Path
 
+ANY = "0.0.0.0"  # noqa: S104 - the container's own network
+FD_VARIABLES = ("HTTP_PUBLIC_FD", "STATSD_FD")
 BACKLOG = 1024
 TAKE_TIMEOUT_S = 30.0
 _RETRY_S = 0.1
 
 
-def hold(port: int, path: Path) -> None:
-    """Opens the public port and hands it to whoever connects to `path`; that connection then stays open."""
-    public = socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - the container's own network
+def hold(port: int, path: Path, *, udp_port: int | None = None) -> None:
+    """Opens the public ports and hands them to whoever connects to `path`; the connection then stays open."""
+    public = [socket.create_server((ANY, port), backlog=BACKLOG)]
+    if udp_port is not None:
+        public.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        public[-1].bind((ANY, udp_port))
     path.unlink(missing_ok=True)
     desk = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     desk.bind(str(path))
@@ -33,18 +39,18 @@ def hold(port: int, path: Path) -> None:
         borrower, _ = desk.accept()
         borrowers = [b for b in borrowers if not _gone(b)]
         with contextlib.suppress(OSError):
-            socket.send_fds(borrower, [b"\0"], [public.fileno()])
+            socket.send_fds(borrower, [b"\0"], [one.fileno() for one in public])
             borrowers.append(borrower)
 
 
-def take(path: Path, *, timeout_s: float = TAKE_TIMEOUT_S) -> int:
-    """The holder's socket as an inheritable descriptor. If the holder ends, this process gets SIGTERM.
+def take(path: Path, *, timeout_s: float = TAKE_TIMEOUT_S) -> list[int]:
+    """The holder's sockets as descriptors. If the holder ends, this process gets SIGTERM.
 
     A new holder opens a new socket, so a replica must drain the old one and come again.
     """
     lender = _connect(path, time.monotonic() + timeout_s)
     lender.settimeout(timeout_s)
-    _, (public, *_), _, _ = socket.recv_fds(lender, 1, 1)
+    _, public, _, _ = socket.recv_fds(lender, 1, len(FD_VARIABLES))
     lender.settimeout(None)
     watch = lender.detach()
     fcntl.fcntl(watch, fcntl.F_SETOWN, os.getpid())
@@ -82,9 +88,10 @@ def main() -> None:
     match sys.argv[1:]:
         case ["hold"]:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            hold(int(os.environ["HTTP_PUBLIC_PORT"]), path)
+            udp_port = os.environ.get("STATSD_PORT")
+            hold(int(os.environ["HTTP_PUBLIC_PORT"]), path, udp_port=int(udp_port) if udp_port else None)
         case ["take", module]:
-            os.environ["HTTP_PUBLIC_FD"] = str(take(path))
+            os.environ.update(zip(FD_VARIABLES, map(str, take(path)), strict=False))
             sys.argv = [module]
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         case _:

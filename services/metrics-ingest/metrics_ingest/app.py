@@ -104,7 +104,8 @@ async def running(settings: MetricsSettings, pool: Pool, producer: Sending) -> A
         async with AsyncExitStack() as stack:
             if settings.statsd_port is not None:
                 statsd = _statsd(settings, resources)
-                await stack.enter_async_context(statsd.listening(settings.statsd_host, settings.statsd_port))
+                where = settings.statsd_host, settings.statsd_port
+                await stack.enter_async_context(statsd.listening(*where, fd=settings.statsd_fd))
             yield resources
     finally:
         keeping.cancel()

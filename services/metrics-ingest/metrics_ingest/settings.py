@@ -29,9 +29,9 @@ class MetricsSettings(ChassisSettings):
 
     # Bodies: one, all large ones that are being read or worked on, all that are unpacked at once.
     ingest_body_bytes_max: int = Field(default=64 * MIB, ge=1)
-    bodies_bytes_max: int = Field(default=32 * MIB, ge=1)
+    bodies_bytes_max: int = Field(default=24 * MIB, ge=1)
     body_read_timeout_s: float = Field(default=20.0, gt=0)
-    unpacked_at_once_bytes_max: int = Field(default=32 * MIB, ge=1)
+    unpacked_at_once_bytes_max: int = Field(default=24 * MIB, ge=1)
     memory_wait_s: float = Field(default=10.0, gt=0)
     memory_waiting_max: int = Field(default=64, ge=1)
     query_parameters_max: int = Field(default=50, ge=1)
@@ -48,7 +48,7 @@ class MetricsSettings(ChassisSettings):
 
     # The log.
     ack_timeout_s: float = Field(default=5.0, gt=0)
-    unacked_bytes_max: int = Field(default=48 * MIB, ge=MIB)
+    unacked_bytes_max: int = Field(default=32 * MIB, ge=MIB)
     unacked_records_max: int = Field(default=10_000, ge=1)
     retry_after_min_s: int = Field(default=1, ge=1)
     retry_after_max_s: int = Field(default=5, ge=1)
@@ -63,6 +63,7 @@ class MetricsSettings(ChassisSettings):
     # StatsD.
     statsd_host: str = "127.0.0.1"
     statsd_port: int | None = Field(default=None, ge=0, le=65535)
+    statsd_fd: int | None = Field(default=None, ge=0)  # of a socket that is held for all replicas
     statsd_tenant: str = "demo"
     statsd_window_s: float = Field(default=1.0, gt=0)
     statsd_lines_max: int = Field(default=30_000, ge=1)

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,14 @@ while not stopping:
     conn.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n%d" % os.getpid())
     conn.close()
 """
+# It keeps the first packet that the socket for StatsD gives it.
+HEARS = """
+import os, pathlib, socket
+packet = socket.socket(fileno=int(os.environ["STATSD_FD"])).recv(4096)
+part = pathlib.Path(__file__).with_name("part")
+part.write_bytes(packet)
+part.rename(part.with_name("heard"))
+"""
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -46,7 +55,7 @@ def port() -> int:
 @pytest.fixture
 def start(tmp_path: Path, port: int) -> Iterator[Start]:
     (tmp_path / "answer.py").write_text(SERVICE)
-    environment = os.environ | {
+    environment = {
         "HTTP_PUBLIC_PORT": str(port),
         "HTTP_PUBLIC_SOCKET": str(tmp_path / "s"),
         "PYTHONPATH": f"{MODULE}:{tmp_path}",
@@ -54,7 +63,9 @@ def start(tmp_path: Path, port: int) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def run(*words: str) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([sys.executable, "-m", "public_socket", *words], env=environment))
+        started.append(
+            subprocess.Popen([sys.executable, "-m", "public_socket", *words], env=os.environ | environment)
+        )
         return started[-1]
 
     yield run
@@ -98,6 +109,25 @@ def test_replicas_share_the_public_socket_and_one_that_leaves_fails_no_request(
         ask(port)
     assert first.wait(timeout=10) == 0
     assert {ask(port) for _ in range(20)} == {second.pid}
+
+
+def test_packets_for_a_port_that_is_held_reach_a_replica(
+    start: Start, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del port
+    (tmp_path / "hear.py").write_text(HEARS)
+    udp_port = free_port()
+    monkeypatch.setenv("STATSD_PORT", str(udp_port))
+    start("hold")
+    start("take", "hear")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+
+        def heard() -> bool:
+            sender.sendto(b"hits:1|c", ("127.0.0.1", udp_port))
+            return (tmp_path / "heard").exists()
+
+        eventually_sync(heard, timeout_s=30)
+    assert (tmp_path / "heard").read_bytes() == b"hits:1|c"
 
 
 def test_whoever_connects_while_no_replica_runs_waits_and_is_answered(start: Start, port: int) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import socket
 
 from metrics_ingest.domain.tenants import Tenant
+from metrics_ingest.receivers import statsd
 from metrics_ingest.receivers.statsd import Statsd, StatsdBounds
 
 from tests.support.eventually import eventually
@@ -42,6 +43,34 @@ async def test_a_window_is_told_when_it_is_over() -> None:
         send(port, b"hits:3|c")
         await eventually(lambda: bool(res.accepting.taken))
     assert list(res.values) == ['hits{statsd_replica="1"}']
+
+
+async def test_a_socket_that_is_held_for_all_replicas_is_heard_and_outlives_them() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        for name in "12":
+            await _hears_one_more(held, name)
+
+
+async def _hears_one_more(held: socket.socket, name: str) -> None:
+    one = Statsd(StatsdBounds(window_s=60), Res(), acme, replica=name, passing=(), clock=lambda: NOW_S)
+    async with one.listening("", 0, fd=held.fileno()) as port:
+        assert port == held.getsockname()[1]
+        send(port, b"hits:1|c")
+        await eventually(lambda: heard(one) == 1)
+
+
+async def test_packets_that_the_kernel_had_no_room_for_are_counted() -> None:
+    def dropped() -> float:
+        return statsd._DROPPED.labels(statsd.KERNEL).value
+
+    before = dropped()
+    bounds = StatsdBounds(window_s=0.01, receive_buffer_bytes=4096)
+    one = Statsd(bounds, Res(), acme, replica="1", passing=(), clock=lambda: NOW_S)
+    async with one.listening("127.0.0.1", 0) as port:
+        for _ in range(200):
+            send(port, b"hits:1|c")
+        await eventually(lambda: dropped() > before)
 
 
 async def test_replicas_share_a_port() -> None:

@@ -127,7 +127,6 @@ def test_port_ranges_follow_the_first_port(run_folder: Path, monkeypatch: pytest
     assert found["SHORTENER_WORKER_PORTS"] == "7000-7007"
     assert found["PAYMENTS_DIRECT_PORTS"] == "8041-8048"
     assert found["METRICS_DIRECT_PORTS"] == "8181-8188"
-    assert found["STATSD_PORTS"] == "8190-8197"
 
 
 def test_a_running_stack_keeps_the_ports_it_was_started_with(run_folder: Path) -> None:

@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
 from chassis.logs import get_logger
 from chassis.metrics import Tally
@@ -29,8 +29,9 @@ RATE = "rate"
 KERNEL = "kernel"
 _POINTS_AT_A_TIME = 256
 _PACKET_BYTES_MAX = 2**16
-_TABLES = {socket.AF_INET: Path("/proc/self/net/udp"), socket.AF_INET6: Path("/proc/self/net/udp6")}
-_INODE_COLUMN = 9
+# What Linux tells of a socket's memory (SO_MEMINFO); the last of these numbers are the packets it dropped.
+_MEMINFO = 55
+_MEMINFO_FORMAT = struct.Struct("=9I")
 
 log = get_logger(__name__)
 
@@ -78,9 +79,14 @@ class Statsd:
         self._lines = 0
 
     @contextlib.asynccontextmanager
-    async def listening(self, host: str, port: int) -> AsyncIterator[int]:
-        """The port in use, while it is; what has been added up by then is told at the end."""
-        sock = _socket(host, port, self._bounds.receive_buffer_bytes)
+    async def listening(self, host: str, port: int, *, fd: int | None = None) -> AsyncIterator[int]:
+        """The port in use, while it is; what has been added up by then is told at the end.
+
+        With `fd` the socket is one that was opened already, for all replicas.
+        """
+        sock = _socket(host, port) if fd is None else socket.socket(fileno=os.dup(fd))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._bounds.receive_buffer_bytes)
+        sock.setblocking(False)
         # Looked at after the transport has been closed, too.
         kernel = _KernelDrops(sock)
         loop = asyncio.get_running_loop()
@@ -185,14 +191,12 @@ def _in_lines(payloads: Sequence[Payload], lines: Iterator[int]) -> Iterator[Pay
         yield replace(payload, accepted=sum(islice(lines, payload.accepted)))
 
 
-def _socket(host: str, port: int, buffer_bytes: int) -> socket.socket:
+def _socket(host: str, port: int) -> socket.socket:
     """Replicas share the port: the kernel deals packets out by their sender."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-        sock.setblocking(False)
         sock.bind((host, port))
     except OSError:
         sock.close()
@@ -201,23 +205,22 @@ def _socket(host: str, port: int, buffer_bytes: int) -> socket.socket:
 
 
 class _KernelDrops:
-    """Packets for which the socket's buffer had no room, as Linux counts them; elsewhere nobody knows."""
+    """Packets for which the socket's buffer had no room, as Linux counts them; elsewhere nobody knows.
+
+    Replicas that were handed one socket all see all of them.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._inode = str(os.fstat(sock.fileno()).st_ino)
-        self._table = _TABLES[sock.family]
+        self._sock = sock
         self._seen = 0
+        self.more()  # of an older socket: those are counted
 
     def more(self) -> int:
         """Since the last time."""
         try:
-            rows = self._table.read_text().splitlines()
-        except OSError:
+            memory = self._sock.getsockopt(socket.SOL_SOCKET, _MEMINFO, _MEMINFO_FORMAT.size)
+            dropped: int = _MEMINFO_FORMAT.unpack(memory)[-1]
+        except (OSError, struct.error):
             return 0
-        for row in rows:
-            columns = row.split()
-            if len(columns) > _INODE_COLUMN and columns[_INODE_COLUMN] == self._inode:
-                more = int(columns[-1]) - self._seen
-                self._seen += more
-                return more
-        return 0
+        more, self._seen = dropped - self._seen, dropped
+        return more
