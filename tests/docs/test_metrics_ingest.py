@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from metrics_ingest.domain import accounting, verdict
+from metrics_ingest.domain.bounds import Bounds
 from metrics_ingest.domain.points import NAME, Point
 from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.domain.writer_bounds import WriterBounds
-from metrics_ingest.receivers import front
-from metrics_ingest.receivers.parsing import influx, otlp_names
+from metrics_ingest.receivers import front, taking
+from metrics_ingest.receivers.parsing import influx, json_bounds, lines, otlp_names
 from metrics_ingest.receivers.parsing.otlp_names import Kind
 from metrics_ingest.settings import MetricsSettings
 
@@ -79,6 +80,20 @@ def test_every_limit_is_the_one_in_the_code() -> None:
     assert len(of_processes) >= 10
     for number, name in of_processes:
         assert MetricsSettings.model_fields[name].default == int(number.replace(",", "")), name
+
+
+def test_every_limit_of_a_request_is_the_one_in_the_code() -> None:
+    found = LIMIT.findall(section(page("refusals"), "Limits of a request"))
+    in_code = {
+        "request_series_max": Bounds().request_series_max,
+        "POINTS_MAX": taking.POINTS_MAX,
+        "LINES_MAX": lines.LINES_MAX,
+        "VALUES_MAX": json_bounds.VALUES_MAX,
+    }
+
+    assert {name: int(number.replace(",", "")) for number, name in found} == in_code
+    assert f"{lines.LINE_BYTES_MAX:,} bytes" in page("refusals")
+    assert taking.POINT_BYTES_MAX == 2**19, "half a MiB"
 
 
 def test_times_and_counts_in_the_text_are_those_of_the_code() -> None:
