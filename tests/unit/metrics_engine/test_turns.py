@@ -43,6 +43,19 @@ async def test_more_than_there_is_takes_all_of_it() -> None:
         pass
 
 
+async def test_what_is_given_back_before_the_end_is_the_next_ones() -> None:
+    one = memory(wait_s=0.001)
+    async with one.hold(10) as keep:
+        keep(20)
+        with pytest.raises(BulkheadFullError):
+            await one.hold(1).__aenter__()
+        keep(4)
+        async with one.hold(6):
+            pass
+    async with one.hold(10):
+        pass
+
+
 async def test_no_more_wait_than_may() -> None:
     one = memory(waiting_max=1)
     async with one.hold(10):

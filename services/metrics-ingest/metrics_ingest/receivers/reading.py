@@ -15,6 +15,8 @@ from metrics_ingest.usecases.turns import Memory
 _WAITS_BYTES = 2**18
 # Smaller ones are unpacked on the event loop, and not counted.
 _SMALL_BYTES = 2**16
+# How many times its length a body's points come to while they are worked on.
+_WORK_RATIO = 4
 # How many times its length a body may unpack to; zstd knows no bound.
 _RATIOS = {"gzip": 1032, "x-gzip": 1032, "deflate": 1032, "snappy": 22}
 
@@ -85,21 +87,26 @@ class Unpacking:
 
     @contextlib.asynccontextmanager
     async def unpacked(self, body: bytes, encoding: str, bytes_max: int) -> AsyncIterator[bytes]:
-        """Unpacking holds what the body may come to, the work on it what it came to."""
+        """Unpacking holds what the body may come to, the work on it what its points come to."""
         encoding = encoding.strip().lower()
         if encoding in {"", "identity"}:
-            if len(body) > bytes_max:
-                raise BodyTooLarge(bytes_max)
-            yield body
+            async with self._working(body, bytes_max):
+                yield body
             return
         worst = min(bytes_max, len(body) * _RATIOS.get(encoding, bytes_max))
         if worst <= _SMALL_BYTES:
             yield bodies.decode(body, encoding, bytes_max)
             return
-        async with self._memory.hold(worst):
+        async with self._memory.hold(worst) as keep:
             plain = await asyncio.to_thread(bodies.decode, body, encoding, bytes_max)
-        if len(plain) <= _SMALL_BYTES:
+            keep(_WORK_RATIO * len(plain))
             yield plain
-            return
-        async with self._memory.hold(len(plain)):
-            yield plain
+
+    @contextlib.asynccontextmanager
+    async def _working(self, body: bytes, bytes_max: int) -> AsyncIterator[None]:
+        if len(body) > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        async with contextlib.AsyncExitStack() as held:
+            if len(body) > _SMALL_BYTES:
+                await held.enter_async_context(self._memory.hold(_WORK_RATIO * len(body)))
+            yield

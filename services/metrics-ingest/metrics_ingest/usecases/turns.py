@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from chassis.resilience.bulkhead import BulkheadFullError
 
@@ -29,18 +29,24 @@ class Memory:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @contextlib.asynccontextmanager
-    async def hold(self, size: int) -> AsyncIterator[None]:
-        """Raises `BulkheadFullError` when it is not had in time."""
-        size = min(size, self._total)
-        if self._waiting or size > self._left:
-            await self._queue(size)
+    async def hold(self, size: int) -> AsyncIterator[Callable[[int], None]]:
+        """Gives a way to give back all but so many bytes; `BulkheadFullError` when it is not had in time."""
+        held = min(size, self._total)
+        if self._waiting or held > self._left:
+            await self._queue(held)
         else:
-            self._left -= size
-        try:
-            yield
-        finally:
-            self._left += size
+            self._left -= held
+
+        def keep(kept: int) -> None:
+            nonlocal held
+            self._left += max(0, held - kept)
+            held = min(held, kept)
             self._hand_out()
+
+        try:
+            yield keep
+        finally:
+            keep(0)
 
     async def _queue(self, size: int) -> None:
         if len(self._waiting) >= self._waiting_max:
