@@ -8,7 +8,7 @@ from chassis.health import Health
 from chassis.kafka import Producer, ProducerLimits
 from chassis.logs import get_logger
 from chassis.outbox import Relay
-from chassis.postgres import UNAVAILABLE
+from chassis.postgres import PASSING
 from chassis.server import StopSignal
 
 from metrics_ingest import consumers
@@ -25,7 +25,7 @@ from metrics_ingest.victoria import StoreAway, victoria_of
 
 log = get_logger(__name__)
 
-_AWAY: tuple[type[Exception], ...] = (StoreAway, *UNAVAILABLE)
+_AWAY: tuple[type[Exception], ...] = (StoreAway, *PASSING)
 
 
 async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> None:

@@ -17,7 +17,7 @@ from chassis import dlq, logs, metrics
 from chassis.kafka import Message, offsets
 from chassis.kafka.offsets import Moves
 from chassis.parking import Place
-from chassis.postgres import UNAVAILABLE, Connection, Pool
+from chassis.postgres import PASSING, Connection, Pool
 from chassis.retry import Kind, Poison
 
 from metrics_ingest.domain import accounting, merging
@@ -32,7 +32,7 @@ from metrics_ingest.victoria import StoreAway, StoreRefused
 log = logs.get_logger(__name__)
 
 GROUP = "metrics-writer"
-_NOT_NOW: tuple[type[Exception], ...] = (StoreAway, offsets.Rewind, *UNAVAILABLE)
+_NOT_NOW: tuple[type[Exception], ...] = (StoreAway, offsets.Rewind, *PASSING)
 
 _POINTS = metrics.counter("metrics_writer_points_total", "Points behind the barrier.", ("outcome",))
 _BARRIER_SECONDS = metrics.histogram("metrics_writer_barrier_seconds", "One barrier, with its commit.")
@@ -96,6 +96,7 @@ class Writing:
         self._process = ""
         # When the oldest record that does not count yet was produced.
         self._oldest_ms: dict[tuple[str, int], int] = {}
+        _LAG.set_function(self.lag_s)  # at the moment of the scrape: a turn may hang in a call
 
     async def run(self, messages: list[Message], moves: Moves) -> None:
         """Raises `StoreAway`: the loop reads the same records again, a little later."""
@@ -110,8 +111,11 @@ class Writing:
             moves or {}, batch.entries, batch.letters, points=batch.points, now=time.monotonic()
         )
 
+    def lag_s(self) -> float:
+        oldest = min(self._oldest_ms.values(), default=None)
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+
     async def between(self) -> None:
-        self._show_lag()
         if self._is_due():
             await self._barrier()
 
@@ -220,10 +224,6 @@ class Writing:
             await self._store.delete_snapshot(snapshot)
         except StoreAway as error:
             log.info("writer.snapshot_left", snapshot=snapshot, error=str(error))
-
-    def _show_lag(self) -> None:
-        oldest = min(self._oldest_ms.values(), default=None)
-        _LAG.set(0.0 if oldest is None else max(0.0, time.time() - oldest / 1000))
 
 
 async def add_entries(conn: Connection, entries: Entries) -> None:
