@@ -68,7 +68,8 @@ async def inquiry_of(url: str, *, calls_max: int, user_agent: str) -> AsyncItera
         connector=aiohttp.TCPConnector(limit=calls_max),
         timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": user_agent},
+        # The store is near: packing a large answer costs both more than sending it.
+        headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
     )
     async with session:
         yield Inquiry(url, session)

@@ -19,8 +19,9 @@ _QUESTION = re.compile(r"error when executing query=.* (?:for|on the time range)
 _ERROR_CHARS_MAX: Final = 500
 _PIECE_BYTES: Final = 64 * 1024
 _BEGINNING: Final = b'{"status":"success",'
-# A quote within a text is escaped in JSON, so these are never a part of one.
-_HIDDEN_PAIR = re.compile(rb'"signalbox_tenant":"(?:[^"\\]|\\.)*",|,?"signalbox_tenant":"(?:[^"\\]|\\.)*"')
+# A quote within a text is escaped in JSON, so this is never a part of one.
+_HIDDEN_KEY: Final = f'"{HIDDEN}":'.encode()
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _COSTS_BYTES_MAX: Final = 512
 # Newer stores tell what the answer cost.
 _COSTS = re.compile(rb'\]\},"stats":\{[^{}]*\}\}\s*$')
@@ -89,7 +90,21 @@ def pieces(body: bytes) -> Iterator[bytes]:
 
 
 def unlabelled(piece: bytes) -> bytes:
-    return _HIDDEN_PAIR.sub(b"", piece)
+    kept: list[bytes] = []
+    start = 0
+    while (at := piece.find(_HIDDEN_KEY, start)) >= 0:
+        value = _TEXT.match(piece, at + len(_HIDDEN_KEY))
+        if value is None:
+            break
+        end = value.end()
+        if piece.startswith(b",", end):
+            end += 1
+        elif piece.endswith(b",", start, at):
+            at -= 1
+        kept.append(piece[start:at])
+        start = end
+    kept.append(piece[start:])
+    return b"".join(kept)
 
 
 def scalar(body: bytes, at_ms: int) -> bytes:
