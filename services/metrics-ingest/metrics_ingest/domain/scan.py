@@ -10,18 +10,32 @@ from dataclasses import dataclass, field
 from metrics_ingest.domain import wire
 from metrics_ingest.domain.bodies import BodyMalformed
 from metrics_ingest.domain.known import UNKNOWN
+from metrics_ingest.domain.samples import PLAIN_BYTES, PLAIN_HEAD, ZERO_BYTES, ZERO_HEAD
 
 # Timeseries; symbols and timeseries of 2.0, which would be skipped as if they were nothing.
 _REQUEST_FIELDS = frozenset((1, 4, 5))
 # An element that ends before has no room for labels in front of 18 bytes of sample.
 _GUESS_FROM = 24
+# Samples of a series that are looked for one by one; more of them are numpy's work.
+_RUN_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A known series that seems to have several samples of the usual shapes: its place, start, their ends."""
+
+    place: int
+    start: int
+    ends: list[int]
+    zeros: list[bool]
 
 
 @dataclass(slots=True)
 class Scanned:
     """Consecutive series: where each ends, its slot, and which ones need a closer look.
 
-    `zeros` and `unknown` are places in the lists; `unknown` come with the start of their content.
+    `zeros` and `unknown` are places in the lists; `unknown` come with the start of their content. `runs` are
+    known, if their samples are what they look like.
     """
 
     pos: int
@@ -29,6 +43,7 @@ class Scanned:
     slots: list[int] = field(default_factory=list)
     zeros: list[int] = field(default_factory=list)
     unknown: list[tuple[int, int]] = field(default_factory=list)
+    runs: list[RunSeen] = field(default_factory=list)
 
 
 def scan(body: wire.Data, pos: int, forms: dict[bytes, int], *, series_max: int, unknown_max: int) -> Scanned:
@@ -55,7 +70,12 @@ def _walk(  # noqa: C901 see below
         size = body[pos + 1]
         start = pos + 2
         if size >= wire.GOES_ON:
-            size, start = wire.varint(body, pos + 1)
+            # Nearly always two bytes: a call would cost as much as all the rest of the loop.
+            if body[start] < wire.GOES_ON:
+                size += (body[start] << 7) - wire.GOES_ON
+                start += 1
+            else:
+                size, start = wire.varint(body, pos + 1)
         pos = start + size
         if pos > end:
             break
@@ -68,6 +88,10 @@ def _walk(  # noqa: C901 see below
                 if slot is not None:
                     found.zeros.append(len(stops))
         if slot is None:
+            cut, run = _look_back(body, start, pos, len(stops))
+            if run is not None and (slot := get(body[start:cut])) is not None:
+                found.runs.append(run)
+        if slot is None:
             found.unknown.append((len(stops), start))
             slot = UNKNOWN
             unknown_max -= 1
@@ -76,6 +100,21 @@ def _walk(  # noqa: C901 see below
         if len(stops) >= series_max or not unknown_max:
             break
     found.pos = pos
+
+
+def _look_back(body: wire.Data, start: int, stop: int, place: int) -> tuple[int, RunSeen | None]:
+    """Where the labels of a series end if several samples of the usual shapes follow, and those."""
+    cut, least = stop, max(start, _GUESS_FROM - PLAIN_BYTES) + PLAIN_BYTES
+    ends: list[int] = []
+    zeros: list[bool] = []
+    while cut >= least and len(ends) < _RUN_MAX:
+        is_zero = body[cut - ZERO_BYTES : cut - 6] == ZERO_HEAD
+        if not is_zero and body[cut - PLAIN_BYTES : cut - 15] != PLAIN_HEAD:
+            break
+        ends.append(cut)
+        zeros.append(is_zero)
+        cut -= ZERO_BYTES if is_zero else PLAIN_BYTES
+    return cut, RunSeen(place, start, ends, zeros) if len(ends) > 1 else None
 
 
 def content_start(body: wire.Data, pos: int) -> int:
