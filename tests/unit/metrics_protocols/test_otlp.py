@@ -11,6 +11,7 @@ from metrics_ingest.domain.bodies import BodyMalformed, BodyTooLarge
 from metrics_ingest.receivers import otlp
 from metrics_ingest.receivers.messages import Answer, Request
 from metrics_ingest.receivers.parsing import otlp_pieces
+from metrics_ingest.receivers.parsing.json_bounds import weight
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -255,6 +256,11 @@ async def test_json_that_would_fill_the_memory_is_refused_unread() -> None:
     body = b'{"resourceMetrics": [' + b"{}," * 500_000 + b"{}]}"
     with pytest.raises(BodyTooLarge):
         await otlp.receive(Res(), tenant(), http(body, otlp.JSON))
+
+
+def test_brackets_weigh_more_than_their_bytes() -> None:
+    assert weight(b"[]," * 1000) == 200_000
+    assert weight(b'{"name": "x", "value": 1.5}') == 200
 
 
 async def test_bytes_that_are_no_request_are_malformed() -> None:

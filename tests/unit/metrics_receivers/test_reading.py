@@ -113,6 +113,22 @@ async def test_a_bomb_is_refused_and_its_memory_given_back() -> None:
         pass
 
 
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+async def test_what_comes_to_more_than_its_length_is_held_as_such(encoding: str) -> None:
+    held = memory()
+    plain = b"[]," * 30_000
+    body = gzip.compress(plain) if encoding else plain
+
+    async with Unpacking(held).unpacked(body, encoding, 4 * MIB, lambda body: 40 * len(body)) as found:
+        assert found == plain
+        with pytest.raises(BulkheadFullError):
+            async with held.hold(MIB):
+                pass
+
+    async with held.hold(4 * MIB):
+        pass
+
+
 async def test_what_is_not_packed_has_the_same_bound() -> None:
     with pytest.raises(BodyTooLarge):
         async with Unpacking(memory()).unpacked(b"x" * 11, "identity", 10):

@@ -24,6 +24,7 @@ from metrics_ingest.domain.tenants import Tenant
 from metrics_ingest.receivers import datadog, exposition, influx, json_points, otlp, remote_write
 from metrics_ingest.receivers.auth import DATADOG_HEADER, INFLUX_TOKEN
 from metrics_ingest.receivers.messages import Answer, Request
+from metrics_ingest.receivers.parsing import json_bounds
 from metrics_ingest.receivers.reading import BodyLate
 from metrics_ingest.resources import Resources
 from metrics_ingest.usecases.allowance import TooManyPoints
@@ -52,7 +53,10 @@ PASSING_FAILURES: tuple[type[Exception], ...] = (SendFailed, BulkheadFullError, 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`own` is the form of key that the protocol has besides; a `raw` body is its receiver's to unpack."""
+    """`own` is the form of key that the protocol has besides; a `raw` body is its receiver's to unpack.
+
+    `weigh` says what an unpacked body comes to in memory where that is more than its length tells.
+    """
 
     path: str
     protocol: str
@@ -60,22 +64,23 @@ class Route:
     failure: Callable[[Request, int, str], Answer]
     own: str = ""
     raw: bool = False
+    weigh: Callable[[bytes], int] = len
 
 
-def _route(path: str, receiver: Any, *, own: str = "", raw: bool = False) -> Route:
-    return Route(path, receiver.PROTOCOL, receiver.receive, receiver.failure, own, raw)
+def _route(path: str, receiver: Any, **more: Any) -> Route:
+    return Route(path, receiver.PROTOCOL, receiver.receive, receiver.failure, **more)
 
 
 ROUTES: Final = {
     route.path: route
     for route in (
         _route("/api/v1/write", remote_write, raw=True),
-        _route("/api/v1/points", json_points),
+        _route("/api/v1/points", json_points, weigh=json_bounds.weight),
         _route("/api/v1/import/prometheus", exposition),
-        _route("/v1/metrics", otlp),
+        _route("/v1/metrics", otlp, weigh=json_bounds.weight),
         _route("/write", influx, own=INFLUX_TOKEN),
         _route("/api/v2/write", influx, own=INFLUX_TOKEN),
-        _route("/api/v2/series", datadog, own=DATADOG_HEADER),
+        _route("/api/v2/series", datadog, own=DATADOG_HEADER, weigh=json_bounds.weight),
     )
 }
 
@@ -136,7 +141,7 @@ async def _receive(res: Resources, route: Route, request: Request, scope: Scope,
         _BODY_BYTES.labels(route.protocol).observe(len(body))
         if not route.raw:
             encoding = request.headers.get("content-encoding", "")
-            unpacked = res.unpacking.unpacked(body, encoding, tenant.unpacked_bytes_max)
+            unpacked = res.unpacking.unpacked(body, encoding, tenant.unpacked_bytes_max, route.weigh)
             body = await held.enter_async_context(unpacked)
         return await route.receive(res, tenant, replace(request, body=body))
 

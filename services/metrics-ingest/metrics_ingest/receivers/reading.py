@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.types import Receive
 
@@ -86,11 +86,16 @@ class Unpacking:
         self._memory = memory
 
     @contextlib.asynccontextmanager
-    async def unpacked(self, body: bytes, encoding: str, bytes_max: int) -> AsyncIterator[bytes]:
-        """Unpacking holds what the body may come to, the work on it what its points come to."""
+    async def unpacked(
+        self, body: bytes, encoding: str, bytes_max: int, weigh: Callable[[bytes], int] = len
+    ) -> AsyncIterator[bytes]:
+        """Unpacking holds what the body may come to, the work on it what its points come to.
+
+        `weigh`: in bytes, where that is more than the body's length tells.
+        """
         encoding = encoding.strip().lower()
         if encoding in {"", "identity"}:
-            async with self._working(body, bytes_max):
+            async with self._working(body, bytes_max, weigh):
                 yield body
             return
         worst = min(bytes_max, len(body) * _RATIOS.get(encoding, bytes_max))
@@ -99,14 +104,23 @@ class Unpacking:
             return
         async with self._memory.hold(worst) as keep:
             plain = await asyncio.to_thread(bodies.decode, body, encoding, bytes_max)
-            keep(_WORK_RATIO * len(plain))
-            yield plain
+            size = min(bytes_max, max(_WORK_RATIO * len(plain), weigh(plain)))
+            if size <= worst:
+                keep(size)
+                yield plain
+                return
+            # Nothing of it is kept while it waits for more than it has.
+            del plain
+        async with self._memory.hold(size):
+            yield await asyncio.to_thread(bodies.decode, body, encoding, bytes_max)
 
     @contextlib.asynccontextmanager
-    async def _working(self, body: bytes, bytes_max: int) -> AsyncIterator[None]:
+    async def _working(
+        self, body: bytes, bytes_max: int, weigh: Callable[[bytes], int]
+    ) -> AsyncIterator[None]:
         if len(body) > bytes_max:
             raise BodyTooLarge(bytes_max)
         async with contextlib.AsyncExitStack() as held:
             if len(body) > _SMALL_BYTES:
-                await held.enter_async_context(self._memory.hold(_WORK_RATIO * len(body)))
+                await held.enter_async_context(self._memory.hold(max(_WORK_RATIO * len(body), weigh(body))))
             yield
