@@ -70,7 +70,8 @@ class MetricsUser(OpenUser):
             raise Unexpected("another number written")
 
     def json_points(self) -> None:
-        answer = self._post_points([self._point(f"traffic_gauge_{n}", n) for n in range(POINTS)])
+        gauges = [{"name": "traffic_level", "labels": {"item": str(n)}, "value": n} for n in range(POINTS)]
+        answer = self._post_points(gauges)
         if answer["accepted"] != POINTS:
             raise Unexpected("points refused")
 
@@ -82,7 +83,8 @@ class MetricsUser(OpenUser):
     def fresh(self) -> None:
         """Read what was just written: the query waits for its position."""
         sent = int(time.time() * 1000)
-        position = self._post_points([self._point("traffic_fresh", sent)])["position"]
+        point = {"name": "traffic_fresh", "labels": {"sender": self.name}, "value": sent}
+        position = self._post_points([point])["position"]
         question = f'traffic_fresh{{sender="{self.name}"}}'
         deadline = perf_counter() + SEEN_S_MAX
         while perf_counter() < deadline:
@@ -120,9 +122,6 @@ class MetricsUser(OpenUser):
 
     def _write(self, heads: list[bytes]) -> Answer:
         return _write(self.http, heads, self.authorization)
-
-    def _point(self, name: str, value: float) -> dict[str, Any]:
-        return {"name": name, "labels": {"sender": self.name}, "value": value}
 
     def _post_points(self, points: list[dict[str, Any]]) -> Any:
         send = self.http.send

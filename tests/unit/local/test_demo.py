@@ -67,13 +67,17 @@ def test_a_point_that_the_ledger_lacks_breaks_its_promise() -> None:
 
 
 def test_every_protocol_of_the_demo_sends_the_same_point() -> None:
-    messages = metrics.messages("r1")
+    messages = metrics.messages(21.5)
     assert len({path for _, path, _, _ in messages}) == len(messages)
     for _, path, body, headers in messages:
-        assert "r1" in body
-        assert str(metrics.DEGREES) in body
+        assert "21.5" in body
         assert (headers["Content-Type"] == "application/json") == body.startswith("{"), path
         assert not body.startswith("{") or json.loads(body)
+
+
+def test_the_points_of_an_outage_lie_in_the_window_that_adds_them_up() -> None:
+    assert outage.BATCHES * outage.EVERY_S < outage.AROUND_S / 2
+    assert max(outage.DEATHS) < outage.BATCHES
 
 
 async def test_what_never_comes_is_told_with_the_next_step() -> None:
