@@ -8,6 +8,8 @@ from metrics_ingest.receivers import statsd
 from metrics_ingest.receivers.statsd import Statsd, StatsdBounds
 
 from tests.support.eventually import eventually
+from tests.support.metrics import Log, serving, settings_of
+from tests.support.remote_write import read, unsnap
 from tests.support.series_registry import NOW_S, tenant
 from tests.support.taken import Res
 
@@ -82,3 +84,19 @@ async def test_replicas_share_a_port() -> None:
         for _ in range(40):
             send(port, b"hits:1|c")
         await eventually(lambda: sum(map(heard, both)) == 40)
+
+
+async def test_a_process_takes_packets_for_its_tenant_and_accounts_for_them(
+    shared_dsn: str, redis_url: str, log: Log
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = settings_of(shared_dsn, redis_url, statsd_port=port, statsd_tenant="one", statsd_window_s=60)
+    async with serving(settings, log):
+        send(port, b"hits:3|c|#env:prod\nbad\n")
+    (told,) = log.headers()
+    assert (told["tenant"], told["protocol"]) == ("one", "statsd")
+    assert (told["received"], told["accepted"], told["rejected"]) == ("2", "1", '{"malformed": 1}')
+    ((labels, ((_, value),)),) = read(unsnap(log.records[0].value or b""))
+    assert (labels[b"__name__"], labels[b"env"], value) == (b"hits", b"prod", 3.0)
