@@ -31,12 +31,13 @@ AUTHORIZED = {"Authorization": f"Bearer {key_of(TENANT)}"}
 
 
 class PinnedVictoria(Victoria):
-    """With the flags that the service is run with."""
+    """With the flags that the service is run with, but as much memory as it likes."""
 
     core = SERVER_CORE
 
     def _command(self) -> list[str]:
-        return pinned(super()._command(), self.core)
+        command = [word for word in super()._command() if not word.startswith("-memory.")]
+        return pinned(command, self.core)
 
 
 class PinnedPrometheus(Server):
