@@ -173,6 +173,19 @@ async def test_more_than_may_be_asked_at_once_is_refused_and_the_slots_come_back
     assert await asking.instant(ONE, {"query": ["up"]})
 
 
+async def test_a_tenant_that_asks_for_much_leaves_half_to_the_others() -> None:
+    store = Answering(hangs=True)
+    asking = Queries(store, cast("Reached", Waiting()), Limits(timeout_s=0.05), calls_max=2, queue_max=0)
+    hanging = asyncio.create_task(asking.instant(ONE, {"query": ["up"]}))
+    await asyncio.sleep(0)
+    with pytest.raises(QueryFailed):
+        await asking.instant(ONE, {"query": ["up"]})
+    store.hangs = False
+    assert await asking.instant(Tenant(id="two", name="Two"), {"query": ["up"]})
+    with pytest.raises(QueryFailed):
+        await hanging
+
+
 async def test_a_position_is_waited_for_before_the_store_is_asked() -> None:
     store, waiting = Answering(), Waiting()
     await queries(store, waiting).instant(ONE, {"query": ["up"], "min_position": ["p2:7"]})

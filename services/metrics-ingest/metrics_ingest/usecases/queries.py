@@ -12,9 +12,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from chassis.postgres import PASSING
 from chassis.resilience.bulkhead import Bulkhead, BulkheadFullError
@@ -93,9 +95,14 @@ class Queries:
         self._limits = limits
         self._answer_bytes_max = answer_bytes_max
         self._clock = clock
-        self._slots = Bulkhead(
-            "metrics-queries", calls_max=calls_max, queue_max=queue_max, queue_timeout_s=limits.timeout_s / 2
-        )
+        self._slots = self._bulkhead(calls_max, queue_max)
+        # Half of it is the most that one tenant has; kept while it asks.
+        self._share = partial(self._bulkhead, max(calls_max // 2, 1), queue_max // 2)
+        self._shares: WeakValueDictionary[str, Bulkhead] = WeakValueDictionary()
+
+    def _bulkhead(self, calls_max: int, queue_max: int) -> Bulkhead:
+        wait_s = self._limits.timeout_s / 2
+        return Bulkhead("metrics-queries", calls_max=calls_max, queue_max=queue_max, queue_timeout_s=wait_s)
 
     async def instant(self, tenant: Tenant, parameters: Parameters) -> bytes:
         async with self._asking(tenant, parameters) as asked:
@@ -157,7 +164,8 @@ class Queries:
             until = asyncio.get_running_loop().time() + timeout_s
             async with asyncio.timeout_at(until):
                 await self._wait(_position(parameters))
-                async with self._slots.slot():
+                share = self._shares.setdefault(tenant.id, self._share())
+                async with share.slot(), self._slots.slot():
                     yield Asked(tenant, until)
         except BadParameter as error:
             raise QueryFailed(HTTPStatus.BAD_REQUEST, BAD_DATA, str(error)) from error
