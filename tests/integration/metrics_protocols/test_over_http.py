@@ -179,6 +179,21 @@ async def test_senders_of_otlp_are_told_when_to_come_again(served: Served, log: 
     assert min(int(one.headers["retry-after"]) for one in (away, answer)) >= 1
 
 
+async def test_a_defect_of_ours_is_told_to_senders_of_otlp_as_passing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(served.resources.judge, "points", broken)
+    body = otlp.request(otlp.gauge("g", otlp.number(1, at=NOW_NS))).SerializeToString()
+
+    answer = await served.client().post("/v1/metrics", content=body, headers={"content-type": PROTOBUF})
+
+    assert (answer.status_code, Status.FromString(answer.content).code) == (503, 14)
+    assert int(answer.headers["retry-after"]) >= 1
+
+
 HOSTILE = (
     b"",
     b"\0" * 100,
