@@ -148,17 +148,17 @@ class Account:
         assert found["tenant"] == self.id
         return dict(found)
 
-    async def settled(self, *, received: int | None = None) -> Json:
-        """The ledger once nothing is in flight; it balances, or this fails."""
+    async def settled(self, *, received: int = 0, accepted: int = 0) -> Json:
+        """The ledger once it has counted so many and nothing is in flight; it balances, or this fails."""
 
         async def drawn() -> Json:
             found = await self.ledger()
-            assert received is None or found["received"] >= received, found
+            assert found["received"] >= received, found
+            assert found["accepted"] >= accepted, found
             assert found["in_flight"] == 0, found
             return found
 
         found = await eventually(drawn, timeout_s=SETTLED_S, interval_s=0.1)
-        assert received in (None, found["received"]), found
         assert_balanced(found)
         return found
 

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from metrics_ingest.domain import wire
-from metrics_ingest.domain.bodies import BodyMalformed
+from metrics_ingest.domain.bodies import BodyMalformed, TooManyParts
 
 # A message in memory takes up to forty times its bytes on the wire.
 PIECE_BYTES_MAX = 2**19
 # What is repeated in each piece: resource, scope, name, unit.
 COMMON_BYTES_MAX = 2**17
+
+# Messages of nothing would be millions in a body that is not large.
+FIELDS_MAX = 1_000_000
 
 # Which fields hold the many: resources, scopes, metrics, their data (of five kinds), data points.
 _LEVELS = (frozenset((1,)), frozenset((2,)), frozenset((2,)), frozenset((5, 7, 9, 10, 11)), frozenset((1,)))
@@ -25,20 +28,20 @@ class _Field(NamedTuple):
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
-    """Requests that are the given one together, in order; raises `BodyMalformed`."""
+    """Requests that are the given one together, in order; raises `BodyMalformed`, `TooManyParts`."""
     if len(body) <= PIECE_BYTES_MAX:
         yield body
     else:
-        yield from _cut(body, 0, len(body), 0)
+        yield from _cut(body, 0, len(body), 0, iter(range(FIELDS_MAX)))
 
 
-def _cut(body: bytes, begin: int, end: int, level: int) -> Iterator[bytes]:
+def _cut(body: bytes, begin: int, end: int, level: int, left: Iterator[int]) -> Iterator[bytes]:
     if level == len(_LEVELS):
         raise BodyMalformed(f"a data point is longer than {PIECE_BYTES_MAX} bytes")
-    common = _common(body, begin, end, level)
+    common = _common(body, begin, end, level, left)
     run: list[bytes] = []
     size = 0
-    for field in _fields(body, begin, end, level):
+    for field in _fields(body, begin, end, level, left):
         if field.start is None:
             continue
         length = field.stop - field.begin
@@ -46,7 +49,7 @@ def _cut(body: bytes, begin: int, end: int, level: int) -> Iterator[bytes]:
             yield b"".join((common, *run))
             run, size = [], 0
         if length > PIECE_BYTES_MAX:
-            for part in _cut(body, field.start, field.stop, level + 1):
+            for part in _cut(body, field.start, field.stop, level + 1, left):
                 yield common + wire.put_bytes(body[field.begin], part)
         else:
             run.append(body[field.begin : field.stop])
@@ -55,11 +58,11 @@ def _cut(body: bytes, begin: int, end: int, level: int) -> Iterator[bytes]:
         yield b"".join((common, *run))
 
 
-def _common(body: bytes, begin: int, end: int, level: int) -> bytes:
+def _common(body: bytes, begin: int, end: int, level: int, left: Iterator[int]) -> bytes:
     """All other fields, as they stand."""
     found: list[bytes] = []
     size = 0
-    for field in _fields(body, begin, end, level):
+    for field in _fields(body, begin, end, level, left):
         if field.start is None:
             found.append(body[field.begin : field.stop])
             size += field.stop - field.begin
@@ -68,10 +71,12 @@ def _common(body: bytes, begin: int, end: int, level: int) -> bytes:
     return b"".join(found)
 
 
-def _fields(body: bytes, pos: int, end: int, level: int) -> Iterator[_Field]:
+def _fields(body: bytes, pos: int, end: int, level: int, left: Iterator[int]) -> Iterator[_Field]:
     many = _LEVELS[level]
     with wire.guarded():
         while pos < end:
+            if next(left, None) is None:
+                raise TooManyParts(FIELDS_MAX, "messages")
             tag, at = wire.varint(body, pos)
             start = None
             if at == pos + 1 and tag >> 3 in many and tag & 7 == _LENGTH_DELIMITED:
