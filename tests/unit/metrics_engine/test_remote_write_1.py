@@ -284,3 +284,23 @@ async def test_a_declared_size_is_refused_before_it_is_taken() -> None:
 async def test_what_is_no_write_request_is_malformed(message: bytes) -> None:
     with pytest.raises(BodyMalformed):
         await judge().remote_write_1(tenant(), snap(message))
+
+
+async def test_a_body_of_very_many_series_is_too_large_whatever_is_in_them() -> None:
+    one = judge(bounds=Bounds(request_series_max=1000))
+    assert (await one.remote_write_1(tenant(), snap(b"\x0a\x00" * 1000))).received == 0
+    with pytest.raises(BodyTooLarge, match="1000 series"):
+        await one.remote_write_1(tenant(), snap(b"\x0a\x00" * 1_000_000))
+
+
+async def test_a_known_series_of_several_samples_keeps_those_that_are_fine() -> None:
+    one = judge()
+    fine = [(NOW_MS, 1.0), (NOW_MS - 1, 0.0), (NOW_MS - 2, 2.0)]
+    block = snap(request([series(UP, fine)]))
+    for _ in range(2):
+        verdict = await one.remote_write_1(tenant(), block)
+        assert (verdict.received, verdict.accepted, verdict.payloads[0].compressed) == (3, 3, block)
+    mixed = [*fine, (NOW_MS + 86_400_000, 3.0), (NOW_MS - 3, math.nan)]
+    verdict = await one.remote_write_1(tenant(), snap(request([series(UP, fine), series(UP, mixed)])))
+    assert (verdict.received, verdict.accepted, verdict.dead) == (8, 7, {"nan": 1})
+    assert verdict.rejected == {"too_far_in_future": 1}

@@ -1,7 +1,6 @@
 """The judgement of one WriteRequest: what each of its series comes to, kept small."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from metrics_ingest.domain.elements import Element
 from metrics_ingest.domain.known import UNKNOWN, Known, reason_of
 from metrics_ingest.domain.labels import Identity
 from metrics_ingest.domain.samples import Window
-from metrics_ingest.domain.scan import Scanned, content_start, scan
+from metrics_ingest.domain.scan import Runs, Scanned, content_start, scan
+from metrics_ingest.domain.slices import Pending, Slice
 from metrics_ingest.domain.tenants import Tenant
 
 
@@ -23,50 +23,6 @@ class TooManySeries(BodyTooLarge):
     def __init__(self, limit: int) -> None:
         BodyError.__init__(self, f"the body holds more than {limit} series: send it in parts")
         self.limit = limit
-
-
-@dataclass(slots=True, eq=False)
-class Slice:
-    """Some consecutive series: where they end, and how many samples of each are accepted, and dead.
-
-    None stands for "one each" and "no dead ones". `rewritten` holds, by place, series that lost a part.
-    """
-
-    first: int
-    start: int
-    stops: NDArray[np.int64]
-    counts: NDArray[np.int64] | None = None
-    dead: NDArray[np.int64] | None = None
-    rewritten: dict[int, bytes] = field(default_factory=dict)
-
-    def count(self, place: int) -> int:
-        return 1 if self.counts is None else int(self.counts[place])
-
-    def accepted(self) -> int:
-        return len(self.stops) if self.counts is None else int(self.counts.sum())
-
-    def set(self, place: int, count: int, dead: int) -> None:
-        self.own_counts()[place] = count
-        if dead or self.dead is not None:
-            self.own_dead()[place] = dead
-
-    def own_counts(self) -> NDArray[np.int64]:
-        if self.counts is None:
-            self.counts = np.ones(len(self.stops), np.int64)
-        return self.counts
-
-    def own_dead(self) -> NDArray[np.int64]:
-        if self.dead is None:
-            self.dead = np.zeros(len(self.stops), np.int64)
-        return self.dead
-
-
-@dataclass(slots=True)
-class Pending:
-    """A series that is new to this process, and where it stands in the request."""
-
-    identity: Identity
-    places: list[tuple[Slice, int]] = field(default_factory=list)
 
 
 class Docket:
@@ -135,7 +91,10 @@ class Docket:
         odd: dict[int, Element] = {}
         for place, start in found.unknown:
             self._place(place, start, found, known, fresh, odd, maybe_plain=True)
-        checked = self._check(part, found, odd)
+        settled, others = self._judge_runs(part, found.runs)
+        for place, start in others:
+            self._place(place, start, found, known, fresh, odd, maybe_plain=False)
+        checked = self._check(part, found, [*odd, *settled])
         if checked is not None and checked.misshapen is not None:
             for place in np.flatnonzero(checked.misshapen).tolist():
                 # A known series whose end is not the sample that it looked like.
@@ -156,6 +115,22 @@ class Docket:
         for place, form, identity in fresh:
             if part.count(place):
                 self.pending.setdefault(form, Pending(identity)).places.append((part, place))
+
+    def _judge_runs(self, part: Slice, runs: Runs) -> tuple[list[int], list[tuple[int, int]]]:
+        """Places whose samples are all accepted, and places and starts of those that are to be looked at."""
+        if not runs.places:
+            return [], []
+        ends, zeros = np.array(runs.ends, np.int64), np.array(runs.zeros, np.bool_)
+        dead = elements.judge_ends(self.body, ends, zeros, runs.counts, self._window)
+        settled, others = [], []
+        for place, start, count, gone in zip(runs.places, runs.starts, runs.counts, dead, strict=True):
+            if gone is None:
+                others.append((place, start))
+                continue
+            settled.append(place)
+            part.set(place, count, gone)
+            self.received += count - 1
+        return settled, others
 
     def _place(
         self,
@@ -204,13 +179,14 @@ class Docket:
             known.learn(form, slot)
         return slot, form, None
 
-    def _check(self, part: Slice, found: Scanned, odd: dict[int, Element]) -> samples.Checked | None:
-        if len(odd) == len(found.stops):
+    def _check(self, part: Slice, found: Scanned, apart: list[int]) -> samples.Checked | None:
+        """Of all series but those that are looked at apart."""
+        if len(apart) == len(found.stops):
             return None
-        # An odd one may end before byte 18: what is read for it counts for nothing.
-        stops = np.maximum(part.stops, samples.PLAIN_BYTES) if odd else part.stops
+        # Those may end before byte 18: what is read for them counts for nothing.
+        stops = np.maximum(part.stops, samples.PLAIN_BYTES) if apart else part.stops
         checked = samples.check(samples.tails(self.body, stops), found.zeros, self._window)
-        return checked.without(list(odd)) if odd else checked
+        return checked.without(apart) if apart else checked
 
     def _apply_odd(self, part: Slice, odd: dict[int, Element], slots: list[int]) -> None:
         runs = {

@@ -132,20 +132,25 @@ def sample_bytes(body: wire.Data, element: Element) -> bytes:
 
 def judge_runs(body: wire.Data, runs: list[Run], window: Window) -> list[int | None]:
     """Of many series at once: how many of each one's samples are dead, or None where one is not accepted."""
-    checked = samples.check(
-        samples.tails(body, np.concatenate([run.ends for run in runs])),
-        np.concatenate([run.zeros for run in runs]),
-        window,
-    )
+    ends = np.concatenate([run.ends for run in runs])
+    zeros = np.concatenate([run.zeros for run in runs])
+    return judge_ends(body, ends, zeros, [len(run.ends) for run in runs], window)
+
+
+def judge_ends(
+    body: wire.Data, ends: NDArray[np.int64], zeros: NDArray[np.bool_], counts: list[int], window: Window
+) -> list[int | None]:
+    """The same, of samples by their ends, so many of each series."""
+    checked = samples.check(samples.tails(body, ends), zeros, window)
     if checked.fine and checked.nan is None:
-        return [0] * len(runs)
-    firsts = np.cumsum([0, *(len(run.ends) for run in runs[:-1])])
-    bad = np.zeros(len(runs), np.bool_)
+        return [0] * len(counts)
+    firsts = np.cumsum([0, *counts[:-1]])
+    bad = np.zeros(len(counts), np.bool_)
     for mask in (checked.misshapen, checked.old, checked.future):
         if mask is not None:
             bad |= np.logical_or.reduceat(mask, firsts)
     nans = (
-        np.zeros(len(runs), np.int64)
+        np.zeros(len(counts), np.int64)
         if checked.nan is None
         else np.add.reduceat(checked.nan, firsts, dtype=np.int64)
     )

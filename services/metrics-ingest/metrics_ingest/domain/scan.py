@@ -16,18 +16,22 @@ from metrics_ingest.domain.samples import PLAIN_BYTES, PLAIN_HEAD, ZERO_BYTES, Z
 _REQUEST_FIELDS = frozenset((1, 4, 5))
 # An element that ends before has no room for labels in front of 18 bytes of sample.
 _GUESS_FROM = 24
-# Samples of a series that are looked for one by one; more of them are numpy's work.
-_RUN_MAX = 32
+# Of a series whose samples are looked for one by one; more of them are numpy's work.
+_RUN_BYTES_MAX = 1200
 
 
-@dataclass(frozen=True, slots=True)
-class RunSeen:
-    """A known series that seems to have several samples of the usual shapes: its place, start, their ends."""
+@dataclass(slots=True)
+class Runs:
+    """Known series that seem to have several samples of the usual shapes: places, starts, how many samples.
 
-    place: int
-    start: int
-    ends: list[int]
-    zeros: list[bool]
+    `ends` and `zeros` are of all their samples, one after the other.
+    """
+
+    places: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    zeros: list[bool] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class Scanned:
     slots: list[int] = field(default_factory=list)
     zeros: list[int] = field(default_factory=list)
     unknown: list[tuple[int, int]] = field(default_factory=list)
-    runs: list[RunSeen] = field(default_factory=list)
+    runs: Runs = field(default_factory=Runs)
 
 
 def scan(body: wire.Data, pos: int, forms: dict[bytes, int], *, series_max: int, unknown_max: int) -> Scanned:
@@ -87,11 +91,7 @@ def _walk(  # noqa: C901 see below
                 slot = get(body[start : pos - 9])
                 if slot is not None:
                     found.zeros.append(len(stops))
-        if slot is None:
-            cut, run = _look_back(body, start, pos, len(stops))
-            if run is not None and (slot := get(body[start:cut])) is not None:
-                found.runs.append(run)
-        if slot is None:
+        if slot is None and (slot := _look_back(body, start, pos, forms, found)) is None:
             found.unknown.append((len(stops), start))
             slot = UNKNOWN
             unknown_max -= 1
@@ -102,19 +102,30 @@ def _walk(  # noqa: C901 see below
     found.pos = pos
 
 
-def _look_back(body: wire.Data, start: int, stop: int, place: int) -> tuple[int, RunSeen | None]:
-    """Where the labels of a series end if several samples of the usual shapes follow, and those."""
+def _look_back(body: wire.Data, start: int, stop: int, forms: dict[bytes, int], found: Scanned) -> int | None:
+    """The slot of a known series if several samples of the usual shapes follow its labels."""
+    if stop - start > _RUN_BYTES_MAX:
+        return None
     cut, least = stop, max(start, _GUESS_FROM - PLAIN_BYTES) + PLAIN_BYTES
     ends: list[int] = []
     zeros: list[bool] = []
-    while cut >= least and len(ends) < _RUN_MAX:
-        is_zero = body[cut - ZERO_BYTES : cut - 6] == ZERO_HEAD
-        if not is_zero and body[cut - PLAIN_BYTES : cut - 15] != PLAIN_HEAD:
+    while cut >= least:
+        is_zero = body[cut - PLAIN_BYTES : cut - 15] != PLAIN_HEAD
+        if is_zero and body[cut - ZERO_BYTES : cut - 6] != ZERO_HEAD:
             break
         ends.append(cut)
         zeros.append(is_zero)
         cut -= ZERO_BYTES if is_zero else PLAIN_BYTES
-    return cut, RunSeen(place, start, ends, zeros) if len(ends) > 1 else None
+    slot = forms.get(body[start:cut]) if len(ends) > 1 else None
+    if slot is None or slot < 0:
+        return None
+    runs = found.runs
+    runs.places.append(len(found.stops))
+    runs.starts.append(start)
+    runs.counts.append(len(ends))
+    runs.ends += ends
+    runs.zeros += zeros
+    return slot
 
 
 def content_start(body: wire.Data, pos: int) -> int:
