@@ -66,7 +66,7 @@ test-property: ## hypothesis; no servers, no sockets
 	@$(run) python python $(pytest) tests/property -n 2 -q
 test-fast: ## unit and property tests together
 	@$(run) python python $(pytest) tests/unit tests/property -n 2 -q
-test-integration: ## against real Postgres, Redis and Kafka
+test-integration: ## against real Postgres, Redis, Kafka and VictoriaMetrics
 	@$(run) python "python servers" $(pytest) tests/integration -n 2 -q
 test-contract: ## OpenAPI, events and schemas
 	@$(run) python "python servers" $(pytest) tests/contract -n 2 -q

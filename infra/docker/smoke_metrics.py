@@ -36,12 +36,14 @@ class Meters:
         return f"store away and back: {self._all_stored(sender)}"
 
     def packets(self) -> str:
+        """Their address is the holder's: a replica that restarts does not move it."""
+        runtime("restart", "SERVICE=metrics-ingest")
         host, port = self.environment["STATSD_ADDR"].split(":")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"smoke.packets:3|c", (host, int(port)))
         counted = eventually(lambda: self._value("sum(smoke_packets)"))
         expect(counted == "3", f"{counted} counted of 3")
-        return "StatsD's packets are counted"
+        return "StatsD's packets are counted after a restart"
 
     def own_metrics(self) -> str:
         """Prometheus writes what it scrapes to where it can be asked for again."""
