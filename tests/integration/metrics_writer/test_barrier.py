@@ -3,7 +3,7 @@
 import pytest
 from chassis.kafka import offsets
 from chassis.parking import Place
-from metrics_ingest.usecases import ledger
+from metrics_ingest.usecases import canary, ledger
 from metrics_ingest.usecases.writing import GROUP
 from metrics_ingest.victoria import StoreAway
 
@@ -183,3 +183,14 @@ async def test_lost_points_show_as_residue(world: World) -> None:
     async with world.pool.acquire() as conn:
         await conn.execute("UPDATE ledger_entries SET points = points - 1 WHERE account = 'stored'")
     assert await ledger.watch_residue(world.pool) == 2
+
+
+async def test_the_canarys_points_are_watched_and_not_listed(world: World) -> None:
+    batch = [message(0, block("c", [(1, 1.0)]), headers(canary.TENANT, 1))]
+    await world.count(batch)
+    await world.write(batch)
+    await world.barrier()
+    async with world.pool.acquire() as conn:
+        await conn.execute("UPDATE ledger_entries SET points = 0 WHERE account = 'stored'")
+    assert await ledger.watch_residue(world.pool) == 1
+    assert await ledger.ledger(world.pool, None) == []
