@@ -38,7 +38,7 @@ def measure_queries() -> list[Row]:
         form = payloads.REMOTE_WRITE_1
         requests = list(chain.from_iterable(islice(source, STEPS)))
         post(ours.port, form.path, {**form.headers, **AUTHORIZED}, requests)
-        wait_stored(ours.url)
+        wait_stored(ours.url, STEPS * SERIES)
         return _ask_all(ours.url, stack.victoria.address, last_ms / 1000)
 
 

@@ -2,7 +2,6 @@
 
 import time
 import urllib.request
-from dataclasses import dataclass
 from itertools import chain, islice
 
 import httpx
@@ -14,71 +13,45 @@ from benchmarks.metrics_ingest.sending import on_the_load_core, post
 from benchmarks.metrics_ingest.stack import AUTHORIZED, Stack, cpu_s, running_stack, wait_stored
 
 STEPS = 200
-WARM_UP_STEPS = 10
 IDLE_S = 5.0
 CPU_S_A_MILLION_MAX = 0.3
 MERGED_WITHIN_S = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """CPU seconds of one flow of points, and how long it took from the first request to the last commit."""
-
-    writer_s: float
-    store_s: float
-    broker_s: float
-    wall_s: float
-    log_bytes: int
-
-
 def measure_writer() -> list[Row]:
-    """Points come as fast as the receiver takes them; the writer has a core of its own to keep up on."""
-    labels = payloads.series(payloads.SERIES)
+    """A log full of points, and a writer that starts: it has a core of its own to catch up on."""
     first_ms = int(time.time() * 1000) - 1_800_000
-    source = payloads.bodies(payloads.REMOTE_WRITE_1, labels, first_ms)
-    points = STEPS * len(labels)
+    source = payloads.bodies(payloads.REMOTE_WRITE_1, payloads.series(payloads.SERIES), first_ms)
+    requests = list(chain.from_iterable(islice(source, STEPS)))
+    millions = STEPS * payloads.SERIES / 1e6
+    form = payloads.REMOTE_WRITE_1
     with (
         running_stack(victoria_core=LOAD_CORE) as stack,
         stack.receiver(core=LOAD_CORE) as receiver,
-        stack.writer() as writer,
         on_the_load_core(),
     ):
-        _flow(stack, receiver, writer, list(chain.from_iterable(islice(source, WARM_UP_STEPS))))
-        idle_s = _idle(writer)
-        spent = _flow(stack, receiver, writer, list(chain.from_iterable(islice(source, STEPS))))
-        stored, index_bytes = _on_disk(stack)
-        resident_mb = writer.resident_mb()
-    millions = points / 1e6
+        post(receiver.port, form.path, {**form.headers, **AUTHORIZED}, requests)
+        with stack.writer() as writer:
+            pids = (writer.pid, stack.victoria.pid, stack.servers.kafka.pid)
+            began, started = [cpu_s(pid) for pid in pids], time.perf_counter()
+            wait_stored(receiver.url, STEPS * payloads.SERIES)
+            wall_s = time.perf_counter() - started
+            writer_s, store_s, broker_s = (
+                cpu_s(pid) - before for pid, before in zip(pids, began, strict=True)
+            )
+            stored, index_bytes = _on_disk(stack)
+            resident_mb, idle_s = writer.resident_mb(), _idle(writer)
     return [
-        at_most(
-            "the writer's CPU a million points", spent.writer_s / millions, CPU_S_A_MILLION_MAX, unit="s"
-        ),
-        figure("of that, what it takes with nothing to do", idle_s * spent.wall_s / millions, unit="s"),
-        figure("the store's CPU a million points", spent.store_s / millions, unit="s"),
-        figure(
-            "the broker's CPU a million points, written once and read twice",
-            spent.broker_s / millions,
-            unit="s",
-        ),
-        figure("points behind the barrier, all on one machine", points / spent.wall_s, unit="points/s"),
-        figure("a point in the log", spent.log_bytes / points, unit="bytes"),
+        at_most("the writer's CPU a million points", writer_s / millions, CPU_S_A_MILLION_MAX, unit="s"),
+        figure("the writer's CPU a second with nothing to do", idle_s, unit="s"),
+        figure("the store's CPU a million points", store_s / millions, unit="s"),
+        figure("the broker's CPU a million points, read twice", broker_s / millions, unit="s"),
+        figure("points behind the barrier, catching up", millions * 1e6 / wall_s, unit="points/s"),
+        figure("a point in the log", sum(map(len, requests)) / millions / 1e6, unit="bytes"),
         figure("a point on disk, merged", stored, unit="bytes"),
         figure("a series in the index", index_bytes / payloads.SERIES, unit="bytes"),
         figure("the writer, resident", resident_mb, unit="MB"),
     ]
-
-
-def _flow(stack: Stack, receiver: Process, writer: Process, requests: list[bytes]) -> Spent:
-    """Until every point is behind the barrier, and the ledger says so."""
-    processes = (writer.pid, stack.victoria.pid, stack.servers.kafka.pid)
-    began = [cpu_s(pid) for pid in processes]
-    started = time.perf_counter()
-    form = payloads.REMOTE_WRITE_1
-    post(receiver.port, form.path, {**form.headers, **AUTHORIZED}, requests)
-    wait_stored(receiver.url)
-    wall_s = time.perf_counter() - started
-    writer_s, store_s, broker_s = (cpu_s(pid) - before for pid, before in zip(processes, began, strict=True))
-    return Spent(writer_s, store_s, broker_s, wall_s, sum(map(len, requests)))
 
 
 def _idle(writer: Process) -> float:
