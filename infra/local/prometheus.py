@@ -32,5 +32,7 @@ def command(data: Path, port: int) -> list[str]:
         "--storage.tsdb.retention.time=3d",
         "--storage.tsdb.retention.size=1GB",
         "--enable-feature=exemplar-storage",
+        # At its end it waits so long for a receiver that is gone, too.
+        "--storage.remote.flush-deadline=5s",
         f"--web.listen-address=127.0.0.1:{port}",
     ]

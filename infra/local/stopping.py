@@ -22,6 +22,8 @@ def stop(service: str) -> None:
         return
     if supervisor.alive():
         # Callers before those they call: what they hold goes to somebody who still answers.
+        # Prometheus writes to metrics-ingest.
+        _stop_programs((catalog.PROMETHEUS,))
         for layer in reversed(catalog.LAYERS):
             _stop_programs(layer)
         _stop_programs(catalog.SERVERS)
