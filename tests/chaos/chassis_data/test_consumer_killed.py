@@ -12,10 +12,11 @@ from chassis.kafka import Ack, Producer, Record
 from chassis.settings import ChassisSettings
 
 from tests.chaos.chassis_data.conftest import TABLES, StartWorker
+from tests.support.effort import effort
 from tests.support.eventually import eventually
 
-TOTAL = 12_000
-KILLS = 5
+TOTAL = effort(6_000, full=12_000)
+KILLS = effort(3, full=5)
 Declare = Callable[[str, int], Awaitable[str]]
 
 
