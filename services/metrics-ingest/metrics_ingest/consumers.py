@@ -22,7 +22,9 @@ def writer(settings: MetricsSettings, pool: Pool, work: Writing, bounds: WriterB
         pattern=None,
         pool=pool,
         limits=ConsumerLimits(
-            fetch_records_max=bounds.fetch_records_max, fetch_bytes_max=bounds.fetch_bytes_max
+            fetch_records_max=bounds.fetch_records_max,
+            fetch_bytes_max=bounds.fetch_bytes_max,
+            failure_pause_max_s=bounds.away_pause_max_s,
         ),
         instance_id=_instance(settings),
     )

@@ -23,7 +23,8 @@ from chassis.retry import Transient
 from metrics_ingest.domain.writer_bounds import WriterBounds
 
 TENANT_LABEL: Final = "signalbox_tenant"
-BREAKER_OPEN_MAX_S: Final = 5.0
+# One writer knocks, and points wait behind it: seldom enough at a call a second.
+BREAKER_OPEN_MAX_S: Final = 1.0
 ERROR_CHARACTERS_MAX: Final = 500
 
 _REQUESTS = metrics.counter("metrics_writer_store_requests_total", "Writes to the store.", ("outcome",))

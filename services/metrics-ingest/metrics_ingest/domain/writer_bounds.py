@@ -11,6 +11,8 @@ class WriterBounds:
     # One fetch: all that a writer holds while the store is away.
     fetch_records_max: int = 512
     fetch_bytes_max: int = 8 * 2**20
+    # Between two tries while the store is away.
+    away_pause_max_s: float = 2.0
     # How long points may lie in the store without being safe, and how many a rewind may send again.
     barrier_every_s: float = 1.0
     barrier_points_max: int = 2_000_000
