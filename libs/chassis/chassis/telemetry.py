@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
