@@ -86,7 +86,11 @@ async def test_an_interrupt_stops_the_run_where_it_is(settings: OrdersSettings, 
     }
     command = (sys.executable, "-m", "orders.deadletters", "redrive", "--rate", "10")
     process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stderr=asyncio.subprocess.DEVNULL
+        *command,
+        env=environment,
+        stderr=asyncio.subprocess.DEVNULL,
+        # What a shell runs in its background ignores interrupts, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     await eventually(desk.sent_offsets, timeout_s=60)
     process.send_signal(signal.SIGINT)

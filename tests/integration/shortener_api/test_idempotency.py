@@ -10,7 +10,10 @@ import pytest
 from shortener.settings import ShortenerSettings
 
 from tests.integration.shortener_api.served import URL, Served, create, put_test_tenants, serving
+from tests.support.effort import effort
 from tests.support.eventually import eventually
+
+CREATES = effort(2_000, full=10_000)
 
 
 async def send(client: httpx.AsyncClient, key: str, **fields: Any) -> httpx.Response:
@@ -119,14 +122,14 @@ async def test_a_create_that_dies_before_its_commit_leaves_the_key_free(
     assert (await send(api, "k7", slug="dying")).status_code == 201
 
 
-async def test_ten_thousand_creates_with_one_key_over_three_workers_make_one_row(
+async def test_thousands_of_creates_with_one_key_over_three_workers_make_one_row(
     settings: ShortenerSettings,
 ) -> None:
     async with serving(settings) as a, serving(settings) as b, serving(settings) as c:
         await put_test_tenants(a.pool)
         clients = [worker.client("one") for worker in (a, b, c)]
         answers: list[httpx.Response] = []
-        numbers = iter(range(10_000))
+        numbers = iter(range(CREATES))
 
         async def caller() -> None:
             for number in numbers:
@@ -139,7 +142,7 @@ async def test_ten_thousand_creates_with_one_key_over_three_workers_make_one_row
         assert await a.value("SELECT sum(links) FROM quota_usage") == 1
     counts = Counter(answer.status_code for answer in answers)
     assert set(counts) <= {201, 409}
-    assert sum(counts.values()) == 10_000
+    assert sum(counts.values()) == CREATES
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
     assert {a.json()["code"] for a in answers if a.status_code == 409} <= {"idempotency_in_flight"}
     assert sum("idempotent-replayed" not in a.headers for a in answers if a.status_code == 201) == 1

@@ -37,5 +37,7 @@ class Bounds:
     # Of label sets, of one tenant, and of all: above it those of the tenant that was quiet longest go.
     known_bytes_max: int = 32 * 2**20
     known_bytes_max_of_all: int = 256 * 2**20
+    # Outlines of bodies that may come again with other samples, of all tenants.
+    layouts_bytes_max: int = 16 * 2**20
     # Of one remote write request; what is larger has next to nothing in each.
     request_series_max: int = 250_000

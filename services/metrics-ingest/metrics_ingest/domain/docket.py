@@ -11,6 +11,7 @@ from metrics_ingest.domain.bounds import Bounds
 from metrics_ingest.domain.elements import Element
 from metrics_ingest.domain.known import UNKNOWN, Known, reason_of
 from metrics_ingest.domain.labels import Identity
+from metrics_ingest.domain.layouts import Layout, Layouts
 from metrics_ingest.domain.samples import Window
 from metrics_ingest.domain.scan import Runs, Scanned, content_start, scan
 from metrics_ingest.domain.slices import Pending, Slice
@@ -28,7 +29,9 @@ class TooManySeries(BodyTooLarge):
 class Docket:
     """`advance` until `done`, then answer for what is `pending`: `refuse` it, or leave it accepted."""
 
-    def __init__(self, body: wire.Data, tenant: Tenant, window: Window, bounds: Bounds) -> None:
+    def __init__(
+        self, body: wire.Data, tenant: Tenant, window: Window, bounds: Bounds, layouts: Layouts
+    ) -> None:
         self.body = body
         self.slices: list[Slice] = []
         self.pending: dict[bytes, Pending] = {}
@@ -40,6 +43,7 @@ class Docket:
         self._tenant = tenant
         self._window = window
         self._bounds = bounds
+        self._layouts = layouts
         self._pos = 0
         self._series = 0
 
@@ -58,6 +62,10 @@ class Docket:
     def advance(self, known: Known, *, now_s: int) -> None:
         """Judge the next slice of series; raises `BodyMalformed`, `TooManySeries`."""
         bounds = self._bounds
+        if not self._pos and (layout := self._layouts.find(known, self.body)) is not None:
+            self._follow(layout, known, now_s)
+            if self.done:
+                return
         found = scan(
             self.body,
             self._pos,
@@ -69,7 +77,9 @@ class Docket:
             part = Slice(self._series, self._pos, np.array(found.stops, np.int64))
             self.slices.append(part)
             with wire.guarded():
-                self._judge(part, found, known, now_s)
+                slots = self._judge(part, found, known, now_s)
+            if found.pos == len(self.body) and not part.first and _is_plain(part, found):
+                self._layouts.keep(known, self.body, part.stops, slots)
         self._series += len(found.stops)
         self._pos = found.pos
         if self._series > self._bounds.request_series_max:
@@ -86,7 +96,22 @@ class Docket:
             part.set(place, 0, 0)
             part.rewritten.pop(place, None)
 
-    def _judge(self, part: Slice, found: Scanned, known: Known, now_s: int) -> None:
+    def _follow(self, layout: Layout, known: Known, now_s: int) -> None:
+        """Judge the whole body, unless what stands in the samples' places is something else."""
+        checked = samples.check(samples.tails(self.body, layout.stops), (), self._window)
+        if checked.misshapen is not None:
+            return
+        part = Slice(0, 0, layout.stops)
+        self.slices.append(part)
+        known.mark(layout.slots, now_s)
+        self.received += len(layout.stops)
+        if not (checked.fine and checked.nan is None):
+            self._apply_checked(part, checked, np.zeros(len(layout.stops), np.bool_))
+        self._series = len(layout.stops)
+        self._pos = len(self.body)
+
+    def _judge(self, part: Slice, found: Scanned, known: Known, now_s: int) -> NDArray[np.int64]:
+        """The slots of its series."""
         fresh: list[tuple[int, bytes, Identity]] = []
         odd: dict[int, Element] = {}
         for place, start in found.unknown:
@@ -115,6 +140,7 @@ class Docket:
         for place, form, identity in fresh:
             if part.count(place):
                 self.pending.setdefault(form, Pending(identity)).places.append((part, place))
+        return slots
 
     def _judge_runs(self, part: Slice, runs: Runs) -> tuple[list[int], list[tuple[int, int]]]:
         """Places whose samples are all accepted, and places and starts of those that are to be looked at."""
@@ -265,3 +291,8 @@ class Docket:
 
     def _room(self) -> int:
         return max(0, self._bounds.examples_max - len(self.items))
+
+
+def _is_plain(part: Slice, found: Scanned) -> bool:
+    """Known series, each of one sample that is no zero, and all of them accepted."""
+    return part.counts is None and not (found.unknown or found.zeros) and min(found.slots) > UNKNOWN

@@ -51,6 +51,7 @@ class Known:
         "bytes_max",
         "forms",
         "forms_max",
+        "generation",
         "orders",
         "refused_max",
         "slots",
@@ -63,6 +64,8 @@ class Known:
         self.slots: dict[bytes, int] = {}
         self.forms_max = _FORMS_A_SERIES * series_max + _SLOTS_MIN
         self.refused_max = refused_max
+        # Another one where a form may mean another slot, or none, from now on.
+        self.generation = 0
         # Of label fields, known, refused and reordered.
         self.bytes_held = 0
         self.bytes_max = bytes_max
@@ -110,6 +113,7 @@ class Known:
 
     def unlearn(self) -> None:
         """Forget how series are spelt, not that they are there: other limits, other verdicts."""
+        self.generation += 1
         self.forms.clear()
         self.orders.clear()
         self._refused.clear()
@@ -171,6 +175,7 @@ class Known:
                 self._hashes[slot] = None
                 self._seen[slot] = self._touched[slot] = _NEVER
         if gone:
+            self.generation += 1
             for form in [form for form, slot in self.forms.items() if slot in gone]:
                 del self.forms[form]
                 self.bytes_held -= len(form) + _ENTRY_BYTES

@@ -5,6 +5,7 @@ value zero, which protobuf leaves out, the last nine: `12 07 10 <six bytes>`. Si
 3084.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,7 @@ def run_of(body: Data, start: int, stop: int) -> tuple[NDArray[np.int64], NDArra
     return start + (ends + 1) * ZERO_BYTES, zero[ends]
 
 
-def check(found: NDArray[np.void], zeros: list[int] | NDArray[np.bool_], window: Window) -> Checked:
+def check(found: NDArray[np.void], zeros: Sequence[int] | NDArray[np.bool_], window: Window) -> Checked:
     """Of plain samples, and of those of value zero at the places `zeros`."""
     end = found["end"]
     shaped = ((found["head"] & _HEAD_MASK) == _HEAD) & ((end & _END_MASK) == _END)

@@ -11,6 +11,7 @@ from metrics_ingest.domain import bodies, chunks, verdict
 from metrics_ingest.domain.ballots import Ballots
 from metrics_ingest.domain.bounds import Bounds
 from metrics_ingest.domain.docket import Docket
+from metrics_ingest.domain.layouts import Layouts
 from metrics_ingest.domain.points import Point, Refused
 from metrics_ingest.domain.samples import Window
 from metrics_ingest.domain.tenants import Tenant
@@ -33,6 +34,7 @@ class Judge:
         self._registry = registry
         self._clock = clock
         self._turns = Turns()
+        self._layouts = Layouts(bounds.layouts_bytes_max)
         self._memory = Memory(
             bounds.unpacked_at_once_bytes_max,
             wait_s=bounds.memory_wait_s,
@@ -85,7 +87,7 @@ class Judge:
     async def _judge(self, tenant: Tenant, body: Data, raw: bytes | None) -> Verdict:
         now_ms = int(self._clock() * 1000)
         window = self._window(tenant, now_ms)
-        docket = Docket(body, tenant, window, self._bounds)
+        docket = Docket(body, tenant, window, self._bounds, self._layouts)
         while not docket.done:
             if docket.slices:
                 await self._turns.next()
