@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ SERIES_A_REQUEST = 2_000
 # Prometheus' own default up to 2.47.
 SERIES_A_SMALL_REQUEST = 500
 STEP_MS = 1_000
+ORDERS = 12
 
 # As long as the time that takes its place.
 _MS = 1_111_111_111_111
@@ -118,6 +120,21 @@ def bodies(
             template.at(ms, values[place * a_request : (place + 1) * a_request])
             for place, template in enumerate(templates)
         ]
+
+
+def reordered(form: Form, labels: Sequence[Labels], first_ms: int) -> Iterator[list[bytes]]:
+    """The same with the series in another order at each step, of more orders than anybody remembers."""
+    dice = random.Random(20_261_121)  # noqa: S311 the same every time
+    sources = [
+        bodies(
+            form,
+            dice.sample(labels, len(labels)),
+            first_ms + number * STEP_MS,
+            step_ms=ORDERS * STEP_MS,
+        )
+        for number in range(ORDERS)
+    ]
+    return itertools.chain.from_iterable(zip(*sources, strict=True))
 
 
 def _write_1(labels: Sequence[Labels]) -> Template:

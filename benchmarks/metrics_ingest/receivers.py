@@ -50,11 +50,22 @@ _SHARED = {
 class Rounds:
     """The requests of each round, the same for all who take turns; the first one is to warm up."""
 
-    def __init__(self, form: Form, *, steps: int, a_request: int = payloads.SERIES_A_REQUEST) -> None:
+    def __init__(
+        self,
+        form: Form,
+        *,
+        steps: int,
+        a_request: int = payloads.SERIES_A_REQUEST,
+        reordered: bool = False,
+    ) -> None:
         self.form = form
         self._steps = steps
         first_ms = int(time.time() * 1000) - 1_800_000
-        self._source = payloads.bodies(form, _LABELS, first_ms, a_request=a_request)
+        self._source = (
+            payloads.reordered(form, _LABELS, first_ms)
+            if reordered
+            else payloads.bodies(form, _LABELS, first_ms, a_request=a_request)
+        )
         self._number, self._requests = -1, list[bytes]()
 
     def requests(self, number: int) -> list[bytes]:
@@ -115,6 +126,7 @@ class Way:
 def measure_receivers() -> list[Row]:
     with running_stack() as stack, running_prometheus() as prometheus, on_the_load_core():
         rows = _remote_write(stack, prometheus)
+        rows += _reordered(stack)
         rows += _small_requests(stack)
         rows += _acknowledgement(stack)
         rows += _others(stack)
@@ -157,6 +169,17 @@ def _remote_write(stack: Stack, prometheus: PinnedPrometheus) -> list[Row]:
         figure("remote write 1.0, acknowledged on one core beside the broker's", wall, unit="points/s"),
         figure(f"resident with {payloads.SERIES:,} series known", resident_mb, unit="MB"),
     ]
+
+
+def _reordered(stack: Stack) -> list[Row]:
+    """A scrape after the other looks alike, and that is made use of: here it does not."""
+    rounds = Rounds(payloads.REMOTE_WRITE_1, steps=STEPS // 2, reordered=True)
+    with stack.receiver() as ours:
+        victoria = stack.victoria
+        ways = {OURS: Way(rounds, ours.pid, ours.port), VICTORIA: Way(rounds, victoria.pid, victoria.port)}
+        found = alternate(ways, rounds=ROUNDS)
+    name = "remote write 1.0, series in another order each time / VictoriaMetrics"
+    return [more_is_better(name, found[OURS], found[VICTORIA], unit=_UNIT)]
 
 
 def _small_requests(stack: Stack) -> list[Row]:
