@@ -57,7 +57,10 @@ reconcile: ## orders, money and stock against each other, live; fails where they
 	@$(run) as orders-worker orders.reconcile $(ARGS)
 
 ##@ Check
-.PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e test-chaos lint format
+# These judge delays and rates: nothing else runs beside them.
+timed := tests/chaos/orders tests/chaos/shortener
+.PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e test-chaos test-chaos-untimed \
+	test-chaos-timed lint format
 test: ## everything, from a bare machine
 	@$(run) python "python servers" $(MAKE) --keep-going lint test-fast test-servers test-e2e test-chaos
 test-unit: ## no servers, no sockets
@@ -76,8 +79,11 @@ test-servers: ## integration, contract and docs tests together
 	@$(run) python "python servers" $(pytest) tests/integration tests/contract tests/docs -n 2 -q
 test-e2e: ## the make targets themselves, on a private copy
 	@$(run) python "python servers" $(pytest) tests/e2e -q
-test-chaos: ## servers killed, paused and restarted under load
-	@$(run) python "python servers" $(pytest) tests/chaos -q
+test-chaos: test-chaos-untimed test-chaos-timed ## servers killed, paused and restarted under load
+test-chaos-untimed:
+	@$(run) python "python servers" $(pytest) $(filter-out $(timed),$(wildcard tests/chaos/*)) -n 2 --dist loadfile -q
+test-chaos-timed:
+	@$(run) python "python servers" $(pytest) $(timed) -q
 lint: ## ruff, mypy, import-linter
 	@$(run) python python sh -c '.venv/bin/ruff check . && .venv/bin/ruff format --check . && \
 		.venv/bin/mypy $(code) && .venv/bin/lint-imports'

@@ -210,7 +210,7 @@ def test_a_worker_has_no_address_to_share_and_is_scaled_alike(copy: Copy) -> Non
     assert "orders-worker-2" not in copy.status()
 
 
-@pytest.mark.parametrize("service", ["shortener", "payments", "orders"])
+@pytest.mark.parametrize("service", ["shortener", "metrics-ingest"])
 def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy, service: str) -> None:
     copy.make("scale", f"SERVICE={service}", "N=2")
     url = f"{copy.env()[f'{service.upper()}_URL']}/healthz"
