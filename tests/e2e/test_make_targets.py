@@ -210,10 +210,14 @@ def test_a_worker_has_no_address_to_share_and_is_scaled_alike(copy: Copy) -> Non
     assert "orders-worker-2" not in copy.status()
 
 
-@pytest.mark.parametrize("service", ["shortener", "metrics-ingest"])
-def test_a_restart_of_one_replica_after_the_other_fails_no_request(copy: Copy, service: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "address"), [("shortener", "SHORTENER_URL"), ("metrics-ingest", "METRICS_URL")]
+)
+def test_a_restart_of_one_replica_after_the_other_fails_no_request(
+    copy: Copy, service: str, address: str
+) -> None:
     copy.make("scale", f"SERVICE={service}", "N=2")
-    url = f"{copy.env()[f'{service.upper()}_URL']}/healthz"
+    url = f"{copy.env()[address]}/healthz"
     before = {copy.status()[name]["pid"] for name in (service, f"{service}-2")}
     answers: list[bool] = []
     done = threading.Event()
