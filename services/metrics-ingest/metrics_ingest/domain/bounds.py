@@ -38,6 +38,6 @@ class Bounds:
     known_bytes_max: int = 32 * 2**20
     known_bytes_max_of_all: int = 256 * 2**20
     # Outlines of bodies that may come again with other samples, of all tenants.
-    layouts_bytes_max: int = 16 * 2**20
+    layouts_bytes_max: int = 8 * 2**20
     # Of one remote write request; what is larger has next to nothing in each.
     request_series_max: int = 250_000
