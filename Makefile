@@ -59,10 +59,11 @@ reconcile: ## orders, money and stock against each other, live; fails where they
 ##@ Check
 # These judge delays and rates: nothing else runs beside them.
 timed := tests/chaos/orders tests/chaos/shortener
-.PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e test-chaos test-chaos-untimed \
-	test-chaos-timed lint format
+.PHONY: test test-unit test-property test-fast test-integration test-contract test-docs test-servers test-e2e
+.PHONY: test-chaos test-chaos-untimed test-chaos-timed lint format
 test: ## everything, from a bare machine
-	@$(run) python "python servers" $(MAKE) --keep-going lint test-fast test-servers test-e2e test-chaos
+	@$(run) python "python servers" sh -c '$(MAKE) -k -j2 -O lint test-fast; first=$$?; \
+		$(MAKE) -k test-servers test-e2e test-chaos && exit $$first'
 test-unit: ## no servers, no sockets
 	@$(run) python python $(pytest) tests/unit -n 2 -q
 test-property: ## hypothesis; no servers, no sockets
