@@ -7,6 +7,7 @@ programs on this machine, else from a container.
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -87,9 +88,8 @@ def module_postgres_dsn(databases: Databases) -> Iterator[str]:
     databases.drop(dsn)
 
 
-@pytest.fixture
-def migrated_dsn(databases: Databases) -> Iterator[Callable[[str], str]]:
-    """`migrated_dsn("shortener")`: a database of this test's own with that package's migrations applied."""
+@contextmanager
+def _migrating(databases: Databases) -> Iterator[Callable[[str], str]]:
     made: list[str] = []
 
     def make(package: str) -> str:
@@ -99,6 +99,20 @@ def migrated_dsn(databases: Databases) -> Iterator[Callable[[str], str]]:
     yield make
     for dsn in made:
         databases.drop(dsn)
+
+
+@pytest.fixture
+def migrated_dsn(databases: Databases) -> Iterator[Callable[[str], str]]:
+    """`migrated_dsn("shortener")`: a database of this test's own with that package's migrations applied."""
+    with _migrating(databases) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_migrated_dsn(databases: Databases) -> Iterator[Callable[[str], str]]:
+    """The same for the tests of a module, each of which empties it."""
+    with _migrating(databases) as make:
+        yield make
 
 
 # --- Redis

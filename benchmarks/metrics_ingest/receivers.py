@@ -11,6 +11,7 @@ from itertools import chain, islice
 import numpy as np
 
 from benchmarks._frame import Row, alternate, figure, less_is_better, more_is_better
+from benchmarks.chassis.servers import running
 from benchmarks.metrics_ingest import payloads
 from benchmarks.metrics_ingest.payloads import Form
 from benchmarks.metrics_ingest.sending import on_the_load_core, post, post_alone
@@ -19,7 +20,6 @@ from benchmarks.metrics_ingest.stack import (
     PinnedPrometheus,
     Stack,
     cpu_s,
-    running_prometheus,
     running_stack,
 )
 
@@ -124,7 +124,7 @@ class Way:
 
 
 def measure_receivers() -> list[Row]:
-    with running_stack() as stack, running_prometheus() as prometheus, on_the_load_core():
+    with running_stack() as stack, running(PinnedPrometheus) as prometheus, on_the_load_core():
         rows = _remote_write(stack, prometheus)
         rows += _reordered(stack)
         rows += _small_requests(stack)

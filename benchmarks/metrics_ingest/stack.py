@@ -117,18 +117,6 @@ def running_stack(*, victoria_core: int = SERVER_CORE) -> Iterator[Stack]:
         )
 
 
-@contextmanager
-def running_prometheus() -> Iterator[PinnedPrometheus]:
-    folder = Path(tempfile.mkdtemp(prefix="signalbox-bench-"))
-    server = PinnedPrometheus(folder / "prometheus")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def wait_stored(url: str, points: int) -> None:
     """Until so many are behind the writer's barrier, and the ledger says so."""
     deadline = time.monotonic() + SETTLED_WITHIN_S

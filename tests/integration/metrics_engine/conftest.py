@@ -1,22 +1,18 @@
 """A database with the service's schema and two tenants."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from chassis import postgres
 
 from tests.integration.metrics_engine.registries import World, add_tenants, settings
-from tests.support.databases import Databases
 from tests.support.eventually import eventually
 from tests.support.metrics import empty
 
 
 @pytest.fixture(scope="module")
-def shared_dsn(databases: Databases) -> Iterator[str]:
-    """One database for the tests of a module; each finds it empty."""
-    dsn = databases.migrated("metrics_ingest")
-    yield dsn
-    databases.drop(dsn)
+def shared_dsn(module_migrated_dsn: Callable[[str], str]) -> str:
+    return module_migrated_dsn("metrics_ingest")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The service on a real store, a real Postgres and two tenants whose series have the same names."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from metrics_ingest.asking import queries_of
@@ -8,7 +8,6 @@ from metrics_ingest.domain.writer_bounds import WriterBounds
 from metrics_ingest.victoria import victoria_of
 
 from tests.integration.metrics_queries.world import World
-from tests.support.databases import Databases
 from tests.support.metrics import Log, Victoria, empty, serving, settings_of
 
 
@@ -21,11 +20,8 @@ def victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victoria]:
 
 
 @pytest.fixture(scope="module")
-def shared_dsn(databases: Databases) -> Iterator[str]:
-    """One database for the tests of a module; each finds it empty."""
-    dsn = databases.migrated("metrics_ingest")
-    yield dsn
-    databases.drop(dsn)
+def shared_dsn(module_migrated_dsn: Callable[[str], str]) -> str:
+    return module_migrated_dsn("metrics_ingest")
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
 """Receivers in this process, on a real Postgres and Redis; the broker is a list."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
-from tests.support.databases import Databases
 from tests.support.metrics import Log, Served, empty, serving, settings_of
 
 
 @pytest.fixture(scope="module")
-def shared_dsn(databases: Databases) -> Iterator[str]:
-    """One database for the tests of a module; each finds it empty."""
-    dsn = databases.migrated("metrics_ingest")
-    yield dsn
-    databases.drop(dsn)
+def shared_dsn(module_migrated_dsn: Callable[[str], str]) -> str:
+    return module_migrated_dsn("metrics_ingest")
 
 
 @pytest.fixture
