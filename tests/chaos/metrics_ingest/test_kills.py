@@ -11,10 +11,11 @@ import pytest
 
 from tests.chaos.metrics_ingest.hostile import PROTOBUF, WRITE
 from tests.support import remote_write
+from tests.support.effort import effort
 from tests.support.eventually import eventually
 from tests.support.metrics_stack import Account, MetricsStack
 
-KILLS = 3
+KILLS = effort(3, full=10)
 SENDERS = 4
 SERIES = 50
 BATCHES_BETWEEN = 30  # that are acknowledged between two crashes

@@ -1,11 +1,11 @@
 """The broker is away for a while under Prometheus at its defaults: nothing fails, and all of it is there."""
 
 import asyncio
-import os
 import time
 
 import pytest
 
+from tests.support.effort import effort
 from tests.support.eventually import eventually
 from tests.support.metrics_senders import Prometheus, arrives
 from tests.support.metrics_stack import MetricsStack
@@ -13,7 +13,7 @@ from tests.support.processes import TIMEOUT_S
 from tests.support.shared import SharedServers
 
 # The requirement says 60 s: the length decides how much there is to catch up with.
-OUTAGE_S = float(os.environ.get("METRICS_OUTAGE_S", "15"))
+OUTAGE_S = effort(15.0, full=60.0)
 FAILED = "prometheus_remote_storage_samples_failed_total"
 RETRIED = "prometheus_remote_storage_samples_retried_total"
 DROPPED = "prometheus_remote_storage_samples_dropped_total"

@@ -17,10 +17,11 @@ from metrics_ingest.victoria import victoria_of
 from tests.chaos.metrics_writer.flow import Flow
 from tests.support import kafka_topics
 from tests.support.batches import TOPIC, block, headers
+from tests.support.effort import effort
 from tests.support.eventually import eventually
 from tests.support.processes import Process, Processes
 
-ROUNDS = 2
+ROUNDS = effort(2, full=7)
 # What flows between two crashes, so that each meets work of its own.
 POINTS_BETWEEN = 6000
 
