@@ -49,7 +49,8 @@ class Databases:
 
     def create(self, *, template: str = "template1") -> str:
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copied as files, not page by page through the log: a quarter of the time where fsync is off.
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return self.dsn(name)
 
     def migrated(self, package: str) -> str:
