@@ -64,12 +64,12 @@ async def _read(content: aiohttp.StreamReader, bytes_max: int) -> bytes:
 @asynccontextmanager
 async def inquiry_of(url: str, *, calls_max: int, user_agent: str) -> AsyncIterator[Inquiry]:
     """For the life of a process."""
-    session = aiohttp.ClientSession(
+    calls = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=calls_max),
         timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         # The store is near: packing a large answer costs both more than sending it.
         headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
     )
-    async with session:
-        yield Inquiry(url, session)
+    async with calls:
+        yield Inquiry(url, calls)

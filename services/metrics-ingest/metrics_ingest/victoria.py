@@ -178,12 +178,12 @@ class Victoria:
 @asynccontextmanager
 async def victoria_of(url: str, bounds: WriterBounds, user_agent: str) -> AsyncIterator[Victoria]:
     """The client for the life of a process."""
-    session = aiohttp.ClientSession(
+    calls = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=bounds.calls_max),
         # Each call brings its own.
         timeout=aiohttp.ClientTimeout(),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": user_agent},
     )
-    async with session:
-        yield Victoria(url, bounds, session)
+    async with calls:
+        yield Victoria(url, bounds, calls)

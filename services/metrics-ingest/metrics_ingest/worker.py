@@ -32,11 +32,11 @@ async def run(settings: MetricsSettings, health: Health, stop: StopSignal) -> No
     bounds = bounds_of(settings)
     # A dead letter is a record of the topic with its story.
     producer = Producer(settings, ProducerLimits(batch_bytes_max=2 * settings.record_bytes_max))
-    agent = f"{settings.service_name}/{settings.service_version}"
+    user_agent = f"{settings.service_name}/{settings.service_version}"
     async with (
         postgres.pool_of(settings) as pool,
-        victoria_of(settings.victoriametrics_url, bounds, agent) as store,
-        inquiry_of(settings.victoriametrics_url, calls_max=1, user_agent=agent) as inquiry,
+        victoria_of(settings.victoriametrics_url, bounds, user_agent) as store,
+        inquiry_of(settings.victoriametrics_url, calls_max=1, user_agent=user_agent) as inquiry,
     ):
         health.add("postgres", lambda: postgres.ping(pool), critical=False)
         relay = Relay(pool, producer)

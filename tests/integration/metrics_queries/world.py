@@ -28,8 +28,8 @@ class World:
         path = "/api/v1/admin/tsdb/delete_series"
         async with (
             asyncio.timeout(10),
-            aiohttp.ClientSession(self.server.address) as session,
-            session.post(path, data={"match[]": match}) as answer,
+            aiohttp.ClientSession(self.server.address) as calls,
+            calls.post(path, data={"match[]": match}) as answer,
         ):
             assert answer.status == HTTPStatus.NO_CONTENT
 

@@ -45,7 +45,7 @@ class ConsumerLoop(GroupLoop):
         """Topics are named, or match the regular expression `pattern`.
 
         With `redrive` the group reads its own redrive topic too. With `instance_id` a quick restart keeps its
-        partitions, and a leaver's idle until its session ends. `applied` is called after each commit, to wake
+        partitions, and a leaver's idle until it is given up. `applied` is called after each commit, to wake
         the relay or whoever else in this process waits for what was written.
         """
         limits = limits or ConsumerLimits()
